@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stacker.plan.network_specs import Endpoint
+from stacker.plan.network_specs import Endpoint, PublishedPort
 
 
 class Status(StrEnum):
@@ -75,6 +75,9 @@ class ObservedContainer:
     problem: str | None = None
     """Why it must be repaired although its process runs, e.g. ``veth is gone``."""
     endpoints: tuple[Endpoint, ...] = ()
+    ports: tuple[PublishedPort, ...] = ()
+    image: str = ""
+    """The reference that the stack file gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
