@@ -1,0 +1,111 @@
+"""What to do when a container's process has ended.
+
+Rule 1: every restart decision is made here, from arguments alone.
+Rule 2: this file does not know how a container is started; it says when and why.
+
+Called by plan.services for each container that is not running. The back-off is Docker's (100 ms,
+doubling, at most one minute, forgotten after ten seconds of running), unless the stack file gives
+``deploy.restart_policy.delay``, which is then the first step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stacker.plan.observed import Exit
+
+FIRST_DELAY_S = 0.1
+LONGEST_DELAY_S = 60.0
+SETTLED_AFTER_S = 10.0
+"""A process that ran this long was up: the next failure starts the back-off anew."""
+
+
+class Condition(StrEnum):
+    """``restart:`` and ``deploy.restart_policy.condition`` in one vocabulary."""
+
+    NO = "no"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
+    UNLESS_STOPPED = "unless-stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    condition: Condition
+    max_attempts: int | None = None
+    """None: without end."""
+    delay_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    at: float
+    """Seconds since the epoch; in the past: now."""
+    cause: str
+    """Shown to the user as written: ``exited with 1, attempt 3 of 5``."""
+
+
+class End(StrEnum):
+    """Why a container stays as it is."""
+
+    COMPLETED = "completed"
+    """It ended with 0 and nobody asked for more."""
+    FAILED = "failed"
+    """It ended with an error and its policy does not start it again."""
+    GAVE_UP = "gave up"
+    """Its attempts are used up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    end: End
+    cause: str
+
+
+def after_exit(policy: Policy, exit: Exit, *, failures: int, restarts: int) -> Restart | Stay:
+    """Decide whether the container runs again, and when.
+
+    ``failures`` counts the starts in a row that did not settle, ``restarts`` all automatic ones.
+    An unknown exit status counts as a failure: a status that nobody saw is never taken for 0.
+    """
+    failed = exit.code != 0
+    said = describe_exit(exit)
+
+    if policy.condition is Condition.NO or (
+        policy.condition is Condition.ON_FAILURE and not failed
+    ):
+        return Stay(end=End.FAILED if failed else End.COMPLETED, cause=said)
+
+    if policy.max_attempts is not None and restarts >= policy.max_attempts:
+        return Stay(end=End.GAVE_UP, cause=f"{said}, all {policy.max_attempts} attempts used up")
+
+    of = f" of {policy.max_attempts}" if policy.max_attempts is not None else ""
+    delay = backoff_s(failures, first=policy.delay_s)
+    return Restart(at=exit.at + delay, cause=f"{said}, attempt {restarts + 1}{of}")
+
+
+def backoff_s(failures: int, *, first: float | None = None) -> float:
+    """The pause before the next start, in seconds: doubled with each failure, and capped."""
+    base = FIRST_DELAY_S if first is None else first
+    if base <= 0:
+        return 0.0
+    longest = max(LONGEST_DELAY_S, base)
+    doublings = min(failures, 32)
+    return min(base * 2.0**doublings, longest)
+
+
+def failures_after(failures: int, *, ran_s: float) -> int:
+    """Count one more start that ended after ``ran_s`` seconds."""
+    return 0 if ran_s >= SETTLED_AFTER_S else failures + 1
+
+
+def describe_exit(exit: Exit) -> str:
+    """``exited with 1``, ``killed by signal 9``, ``killed: out of memory``."""
+    if exit.oom:
+        return "killed: out of memory"
+    if exit.code is None:
+        return "ended with an unknown status"
+    if exit.signal is not None:
+        return f"killed by signal {exit.signal}"
+    return f"exited with {exit.code}"
