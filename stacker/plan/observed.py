@@ -78,6 +78,8 @@ class ObservedContainer:
     ports: tuple[PublishedPort, ...] = ()
     image: str = ""
     """The reference that the stack file gives."""
+    joined: frozenset[str] = frozenset()
+    """Ids of the containers whose namespaces it shares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ Rule 2: this file does not know how a container is started; it says when and why
 
 Called by plan.services for each container that is not running. The back-off is Docker's (100 ms,
 doubling, at most one minute, forgotten after ten seconds of running), unless the stack file gives
-``deploy.restart_policy.delay``, which is then the first step.
+``deploy.restart_policy.delay``, which is then the first step, and ``window``, the time to settle.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stacker.plan.observed import Exit
+from stacker.stack.model.life import RestartPolicy
 
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 60.0
@@ -21,25 +22,8 @@ SETTLED_AFTER_S = 10.0
 """A process that ran this long was up: the next failure starts the back-off anew."""
 
 
-class Condition(StrEnum):
-    """``restart:`` and ``deploy.restart_policy.condition`` in one vocabulary."""
-
-    NO = "no"
-    ON_FAILURE = "on-failure"
-    ALWAYS = "always"
-    UNLESS_STOPPED = "unless-stopped"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    condition: Condition
-    max_attempts: int | None = None
-    """None: without end."""
-    delay_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restart:
+class Again:
     at: float
     """Seconds since the epoch; in the past: now."""
     cause: str
@@ -63,7 +47,7 @@ class Stay:
     cause: str
 
 
-def after_exit(policy: Policy, exit: Exit, *, failures: int, restarts: int) -> Restart | Stay:
+def after_exit(policy: RestartPolicy, exit: Exit, *, failures: int, restarts: int) -> Again | Stay:
     """Decide whether the container runs again, and when.
 
     ``failures`` counts the starts in a row that did not settle, ``restarts`` all automatic ones.
@@ -72,32 +56,28 @@ def after_exit(policy: Policy, exit: Exit, *, failures: int, restarts: int) -> R
     failed = exit.code != 0
     said = describe_exit(exit)
 
-    if policy.condition is Condition.NO or (
-        policy.condition is Condition.ON_FAILURE and not failed
-    ):
+    if policy.condition == "no" or (policy.condition == "on-failure" and not failed):
         return Stay(end=End.FAILED if failed else End.COMPLETED, cause=said)
 
     if policy.max_attempts is not None and restarts >= policy.max_attempts:
         return Stay(end=End.GAVE_UP, cause=f"{said}, all {policy.max_attempts} attempts used up")
 
     of = f" of {policy.max_attempts}" if policy.max_attempts is not None else ""
-    delay = backoff_s(failures, first=policy.delay_s)
-    return Restart(at=exit.at + delay, cause=f"{said}, attempt {restarts + 1}{of}")
+    delay = backoff_s(failures, first=policy.delay)
+    return Again(at=exit.at + delay, cause=f"{said}, attempt {restarts + 1}{of}")
 
 
 def backoff_s(failures: int, *, first: float | None = None) -> float:
-    """The pause before the next start, in seconds: doubled with each failure, and capped."""
+    """Return the pause before the next start, in seconds: doubled each time, and capped."""
     base = FIRST_DELAY_S if first is None else first
-    if base <= 0:
-        return 0.0
     longest = max(LONGEST_DELAY_S, base)
-    doublings = min(failures, 32)
-    return min(base * 2.0**doublings, longest)
+    return min(base * 2.0 ** min(failures, 32), longest)
 
 
-def failures_after(failures: int, *, ran_s: float) -> int:
+def failures_after(failures: int, policy: RestartPolicy, *, ran_s: float) -> int:
     """Count one more start that ended after ``ran_s`` seconds."""
-    return 0 if ran_s >= SETTLED_AFTER_S else failures + 1
+    settled = SETTLED_AFTER_S if policy.window is None else policy.window
+    return 0 if ran_s >= settled else failures + 1
 
 
 def describe_exit(exit: Exit) -> str:

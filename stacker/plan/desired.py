@@ -1,0 +1,63 @@
+"""What should be true of one stack: the loaded file, and what the user asked for beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stacker.stack.model.service import Service
+from stacker.stack.model.stack import Stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    stack: Stack
+    generation: int = 1
+    """Grows with every ``up``."""
+    stopped: frozenset[str] = frozenset()
+    """Services that the user has stopped; all of them when the whole stack is."""
+    refresh: frozenset[str] = frozenset()
+    """Image references to ask the registry for in this pass (``--pull always``)."""
+    recreate: frozenset[str] = frozenset()
+    """Container ids to make anew although nothing changed (``--force-recreate``)."""
+    restart: frozenset[str] = frozenset()
+    """Container ids to stop and start (``stacker restart``)."""
+    rerun: frozenset[str] = frozenset()
+    """Container ids that have ended and are to be started again (``up``, ``start``)."""
+
+    def replicas(self, service: str) -> int:
+        return self.stack.services[service].deploy.replicas
+
+
+def container_name(stack: Stack, service: str, index: int) -> str:
+    """``shop-web-1``, or what ``container_name`` says."""
+    declared = stack.services[service].container_name
+    return declared or f"{stack.name}-{service}-{index}"
+
+
+def used_networks(stack: Stack) -> dict[str, tuple[str, ...]]:
+    """Return the network keys that services use, each with the services on it, sorted."""
+    users: dict[str, list[str]] = {}
+    for name in sorted(stack.services):
+        for key in stack.services[name].networks:
+            users.setdefault(key, []).append(name)
+    return {key: tuple(users[key]) for key in sorted(users)}
+
+
+def named_volumes(stack: Stack, service: Service) -> tuple[str, ...]:
+    """Return the keys of the named volumes that a service mounts, sorted."""
+    sources = {mount.source for mount in service.volumes if mount.type == "volume"}
+    return tuple(key for key in sorted(stack.volumes) if key in sources)
+
+
+def used_volumes(stack: Stack) -> tuple[str, ...]:
+    """Return the keys of the named volumes that any service mounts, sorted."""
+    used = {key for service in stack.services.values() for key in named_volumes(stack, service)}
+    return tuple(sorted(used))
+
+
+def namespace_parents(service: Service) -> tuple[str, ...]:
+    """Return the services whose namespaces this one shares (``network_mode: service:x`` …)."""
+    modes = (service.network_mode, service.pid, service.ipc)
+    return tuple(
+        sorted({mode.partition(":")[2] for mode in modes if mode and mode.startswith("service:")})
+    )

@@ -1,0 +1,70 @@
+"""Has a stack become what was declared? The answer that ``up --wait`` waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stacker.plan.desired import Desired, container_name
+from stacker.plan.observed import Health, Observed, ObservedContainer, Status
+from stacker.plan.plan import Plan
+from stacker.plan.restart import End, Stay, after_exit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    settled: bool
+    """Every container is as wanted; with ``failures``: nothing better is to be expected."""
+    failures: tuple[str, ...] = ()
+    """One line for each container that did not become what was declared, and never will."""
+
+
+def settle(desired: Desired, observed: Observed, plan: Plan) -> Verdict:
+    """Look at each declared container: up (healthy where it has a check), or completed with 0.
+
+    A container in back-off is neither settled nor failed: its attempts decide.
+    """
+    found = {c.name: c for c in observed.containers}
+    waiting = False
+    failures = [f"{service}: {reason}" for service, reason in plan.problems]
+
+    for service in sorted(desired.stack.services):
+        if service in desired.stopped:
+            continue
+        for index in range(1, desired.replicas(service) + 1):
+            container = found.get(container_name(desired.stack, service, index))
+            outcome = _outcome(desired, service, container)
+            if isinstance(outcome, str):
+                failures.append(outcome)
+            waiting = waiting or outcome is False
+
+    busy = bool(plan.ready)
+    if failures and not busy:
+        return Verdict(settled=True, failures=tuple(failures))
+    return Verdict(settled=not waiting and not busy)
+
+
+def _outcome(desired: Desired, service: str, container: ObservedContainer | None) -> bool | str:
+    """True: as declared. False: not yet. A text: it failed, and this is how."""
+    if container is None:
+        return False
+    policy = desired.stack.services[service].restart
+
+    if container.status is Status.RUNNING:
+        if container.health is Health.UNHEALTHY and policy.condition == "no":
+            return f"{container.name} is unhealthy: {container.health_detail or 'no output'}"
+        return container.health in (Health.NONE, Health.HEALTHY)
+
+    if container.status is not Status.EXITED or container.exit is None:
+        return False
+    if container.id in desired.rerun:
+        return False
+    verdict = after_exit(
+        policy, container.exit, failures=container.failures, restarts=container.restarts
+    )
+    match verdict:
+        case Stay(end=End.COMPLETED):
+            return True
+        case Stay(cause=cause):
+            return f"{container.name} {cause}"
+        case _:
+            return False
