@@ -1,0 +1,106 @@
+"""What a process says about itself, and what a pidfd says about another.
+
+capget and capset use version 3 of the interface (two 32-bit words a set, capget(2)).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import struct
+
+from runtime.linux.constants import SYS_KEYCTL
+from runtime.linux.libc import function, syscall
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_SET_NAME = 15
+PR_CAPBSET_READ = 23
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_GET_NO_NEW_PRIVS = 39
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+_KEYCTL_JOIN_SESSION_KEYRING = 1
+_CAPABILITY_VERSION_3 = 0x20080522
+
+_PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, 64 bytes), Linux 6.13
+_PIDFD_INFO_EXIT = 1 << 3  # Linux 6.15
+_PIDFD_INFO = struct.Struct("=QQIII8Ii")
+
+_word = ctypes.c_ulong
+_prctl = function("prctl", ctypes.c_int, _word, _word, _word, _word)
+_capget = function("capget", ctypes.c_char_p, ctypes.c_char_p)
+_capset = function("capset", ctypes.c_char_p, ctypes.c_char_p)
+_personality = function("personality", _word)
+
+
+def prctl(option: int, second: int = 0, third: int = 0, fourth: int = 0, fifth: int = 0) -> int:
+    return _prctl(option, second, third, fourth, fifth)
+
+
+def set_dumpable(dumpable: bool) -> None:
+    """Off: /proc/<pid>/{exe,fd,mem} are closed to all who have no CAP_SYS_PTRACE over us."""
+    _prctl(PR_SET_DUMPABLE, int(dumpable), 0, 0, 0)
+
+
+def set_child_subreaper(on: bool) -> None:
+    _prctl(PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
+
+
+def set_no_new_privileges() -> None:
+    _prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def set_parent_death_signal(number: int) -> None:
+    _prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def set_keep_capabilities(on: bool) -> None:
+    _prctl(PR_SET_KEEPCAPS, int(on), 0, 0, 0)
+
+
+def set_name(name: str) -> None:
+    """The name ps shows (15 bytes at most)."""
+    buffer = ctypes.create_string_buffer(name.encode("utf-8", "replace")[:15])
+    _prctl(PR_SET_NAME, ctypes.addressof(buffer), 0, 0, 0)
+
+
+def capget() -> tuple[int, int, int]:
+    """(effective, permitted, inheritable) of the calling thread, as bit masks."""
+    data = ctypes.create_string_buffer(24)
+    _capget(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), data)
+    low_e, low_p, low_i, high_e, high_p, high_i = struct.unpack("=6I", data.raw)
+    return low_e | high_e << 32, low_p | high_p << 32, low_i | high_i << 32
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    low, sets = 0xFFFFFFFF, (effective, permitted, inheritable)
+    data = struct.pack("=6I", *(value & low for value in sets), *(value >> 32 for value in sets))
+    _capset(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), data)
+
+
+def personality(domain: int) -> int:
+    return _personality(domain)
+
+
+def join_session_keyring(name: str | None) -> int:
+    """A new session keyring: the container must not see the one of whoever started us."""
+    encoded = None if name is None else name.encode("utf-8", "replace")
+    return syscall(SYS_KEYCTL, _KEYCTL_JOIN_SESSION_KEYRING, encoded)
+
+
+def pidfd_exit_status(pidfd: int) -> int | None:
+    """The wait status of an ended process, child or not; None where the kernel cannot say yet.
+
+    Exact even after the process was reaped by somebody else (Linux 6.15, linux/pidfd.h).
+    """
+    request = bytearray(_PIDFD_INFO.size)
+    _PIDFD_INFO.pack_into(request, 0, _PIDFD_INFO_EXIT, 0, 0, 0, 0, *([0] * 8), 0)
+    fcntl.ioctl(pidfd, _PIDFD_GET_INFO, request, True)
+    fields = _PIDFD_INFO.unpack(request)
+    return fields[-1] if fields[0] & _PIDFD_INFO_EXIT else None
