@@ -1,0 +1,50 @@
+"""The tree that an image is written from: directories by name, everything else by its place.
+
+Called by `writer`, and by whoever builds a tree. What is not a directory is written when it is
+seen and remembered as a few words, so that a tree of a million files stays small in memory.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    """What stat(2) and listxattr(2) tell of an inode."""
+
+    mode: int
+    """With its S_IFMT bits."""
+    uid: int = 0
+    gid: int = 0
+    mtime_ns: int = 0
+    xattrs: Mapping[bytes, bytes] | None = None
+
+
+class Node:
+    """An inode that is not a directory. Several names may share it."""
+
+    __slots__ = ("format", "links", "place")
+
+    def __init__(self, mode: int, place: int) -> None:
+        self.format = stat.S_IFMT(mode)
+        self.place = place
+        """Where the writer put it; its to interpret."""
+        self.links = 0
+        """Names found for it, counted when the image is finished."""
+
+
+class Directory:
+    """A directory, written last of all because only then its entries are known."""
+
+    __slots__ = ("attributes", "children", "parent", "place")
+
+    format = stat.S_IFDIR
+
+    def __init__(self, attributes: Attributes, parent: Directory | None) -> None:
+        self.attributes = attributes
+        self.parent = parent or self
+        self.children: dict[bytes, Node | Directory] = {}
+        self.place = 0
