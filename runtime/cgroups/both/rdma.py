@@ -1,0 +1,30 @@
+"""rdma, the same in both versions: `linux.resources.rdma`, limits by device name."""
+
+from __future__ import annotations
+
+from runtime.cgroups.writes import Ignored, Write, integer, section, word
+from runtime.errors import SpecInvalid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.cgroups.writes import Section
+
+_LIMITS = {"hcaHandles": "hca_handle", "hcaObjects": "hca_object"}
+
+
+def plan(resources: Section) -> list[Write | Ignored]:
+    devices = section(resources, "rdma")
+    writes: list[Write | Ignored] = []
+    for device in devices:
+        field = f"rdma.{device}"
+        if not word({"name": device}, "name", field) or " " in device:
+            raise SpecInvalid(f"linux.resources.{field}: is not a device name")
+        limits = section(devices, device)
+        words = [
+            f"{name}={value}"
+            for key, name in _LIMITS.items()
+            if (value := integer(limits, key, f"{field}.{key}")) is not None
+        ]
+        if words:
+            writes.append(Write("rdma.max", " ".join((device, *words)), field))
+    return writes
