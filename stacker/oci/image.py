@@ -1,0 +1,31 @@
+"""An image that is here, whole: what crosses from the images driver to the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from stacker.oci.image_config import ImageConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    diff_id: str
+    path: str
+    """The EROFS file, ready to be mounted."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    reference: str
+    """The full name it is stored under: domain, path, and tag or digest."""
+    id: str
+    """The digest of the config, as Docker identifies images."""
+    manifest_digest: str
+    config: ImageConfig
+    layers: tuple[Layer, ...]
+    """Lowest first."""
+    size_bytes: int
+    """Of all layers, as they lie on the disk."""
+    created: datetime | None

@@ -1,0 +1,31 @@
+"""How far a pull is: one event a step of a layer, for progress bars and `--json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PullState(StrEnum):
+    RESOLVING = "resolving"
+    WAITING = "waiting"
+    DOWNLOADING = "downloading"
+    RETRYING = "retrying"
+    UNPACKING = "unpacking"
+    """A layer whose compressed bytes are here is made from them."""
+    PRESENT = "present"
+    """Nothing had to be fetched."""
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullProgress:
+    reference: str
+    layer: str
+    """The layer's digest; empty for the image as a whole."""
+    state: PullState
+    current: int = 0
+    """Bytes so far."""
+    total: int = 0
+    note: str = ""
+    """Why it waits: the error that is being retried."""
