@@ -1,0 +1,61 @@
+"""Files that are there whole or not at all.
+
+Written beside their place under a name of their own, then renamed over it: a reader, and whoever
+starts after a crash, sees the old bytes or the new ones.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+MODE = 0o600
+SUFFIX = ".new"
+
+
+def write(path: Path, data: bytes, *, durable: bool = True, mode: int = MODE) -> None:
+    """Replace a file. Without `durable` it survives the process, though not a power cut.
+
+    OSError goes to the caller, who knows what the file is; nothing is left behind then.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}{SUFFIX}")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        try:
+            _write_all(fd, data)
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        fresh.rename(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+
+    if durable:
+        sync_directory(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Bring a file's bytes to the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_directory(path: Path) -> None:
+    """Bring a directory's names to the disk: a rename is durable only after this."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
