@@ -1,7 +1,7 @@
 """The tree that an image is written from: directories by name, everything else by its place.
 
-Called by `writer`, and by whoever builds a tree. What is not a directory is written when it is
-seen and remembered as a few words, so that a tree of a million files stays small in memory.
+Called by `writer`, and by `changeset`, which builds it. What is not a directory is written when
+it is seen and remembered as a few words, so that a tree of a million files stays small in memory.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ class Attributes:
 class Node:
     """An inode that is not a directory. Several names may share it."""
 
-    __slots__ = ("format", "links", "place")
+    __slots__ = ("format", "links", "place", "target")
 
-    def __init__(self, mode: int, place: int) -> None:
+    def __init__(self, mode: int, place: int, target: bytes = b"") -> None:
         self.format = stat.S_IFMT(mode)
         self.place = place
         """Where the writer put it; its to interpret."""
+        self.target = target
+        """Of a symlink: what a path that leads through it is resolved with."""
         self.links = 0
         """Names found for it, counted when the image is finished."""
 
@@ -39,12 +41,18 @@ class Node:
 class Directory:
     """A directory, written last of all because only then its entries are known."""
 
-    __slots__ = ("attributes", "children", "parent", "place")
+    __slots__ = ("attributes", "children", "hidden", "listed", "opaque", "parent", "place")
 
     format = stat.S_IFDIR
 
-    def __init__(self, attributes: Attributes, parent: Directory | None) -> None:
+    def __init__(self, attributes: Attributes, parent: Directory | None, *, listed: bool) -> None:
         self.attributes = attributes
         self.parent = parent or self
         self.children: dict[bytes, Node | Directory] = {}
+        self.listed = listed
+        """False when only a path through it says that it exists."""
+        self.opaque = False
+        """Nothing of lower layers shows in it."""
+        self.hidden: set[bytes] | None = None
+        """The names in it that whiteouts take away from lower layers."""
         self.place = 0

@@ -1,0 +1,123 @@
+"""Archive entries into the image writer: which become what, and which are refused.
+
+Called by `layers`. Follows image-spec layer.md through `stacker.oci.erofs.changeset`; what an
+archive must not say about the overlay that will lie over it is dropped or refused here.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from stacker.base.errors import Corrupt, Unsupported
+from stacker.oci import tar, whiteout
+from stacker.oci.erofs import format as disk
+from stacker.oci.erofs.changeset import Changeset
+from stacker.oci.erofs.directories import walk
+from stacker.oci.erofs.nodes import Attributes
+from stacker.oci.erofs.writer import Sink, Writer
+from stacker.oci.erofs.xattrs import storable
+
+_FORMATS = {
+    tar.Kind.FILE: stat.S_IFREG,
+    tar.Kind.SYMLINK: stat.S_IFLNK,
+    tar.Kind.CHAR: stat.S_IFCHR,
+    tar.Kind.BLOCK: stat.S_IFBLK,
+    tar.Kind.DIRECTORY: stat.S_IFDIR,
+    tar.Kind.FIFO: stat.S_IFIFO,
+}
+_WHITEOUT = Attributes(mode=stat.S_IFCHR)
+_XATTRS_KEPT = (b"user.", b"security.capability", b"system.posix_acl_")
+_XATTRS_DROPPED = (b"user.overlay.",)
+IMPLIED = whiteout.OVERLAY_PRIVATE + b"stacker.implied"
+"""The xattr of directories that the archive did not list. overlayfs hides it."""
+
+
+class LayerTree:
+    """Takes the tar reader's events in order."""
+
+    def __init__(self, sink: Sink, entries_max: int, size_max: int) -> None:
+        self._writer = Writer(sink)
+        self._changes = Changeset(nodes_max=entries_max)
+        self._size_max = size_max
+        self.implied = False
+        """Set by `finish`."""
+
+    def apply(self, events: Iterable[tar.Event]) -> None:
+        writer = self._writer
+        for event in events:
+            if isinstance(event, memoryview):
+                writer.data(event)
+            elif isinstance(event, tar.Hole):
+                writer.hole(event.size)
+            else:
+                self._entry(event)
+
+    def finish(self, *, uuid: bytes) -> int:
+        """Settles whiteouts and writes the directories; returns the size of the image."""
+        for directory, name in self._changes.settle():
+            directory.children[name] = self._writer.add(_WHITEOUT)
+        self._mark()
+        return self._writer.finish(self._changes.root, uuid)
+
+    def _entry(self, entry: tar.Entry) -> None:
+        path, kind = entry.name, entry.kind
+        if whiteout.is_reserved(path.rpartition(b"/")[2]):
+            if kind is not tar.Kind.FILE or entry.size:
+                raise Corrupt(f"{path!r}: a whiteout is an empty file")
+            self._changes.whiteout(path)
+        elif kind is tar.Kind.LINK:
+            if not self._changes.link(path, entry.target):
+                raise Unsupported(f"{path!r}: a hard link to {entry.target!r} of a lower layer")
+        elif kind is tar.Kind.DIRECTORY:
+            self._changes.directory(path, _attributes(entry))
+        else:
+            self._node(path, entry)
+
+    def _node(self, path: bytes, entry: tar.Entry) -> None:
+        attributes = _attributes(entry)
+        if entry.kind is tar.Kind.FILE:
+            if self._writer.size + entry.size > self._size_max:
+                raise Corrupt(f"{path!r}: the layer is larger than {self._size_max} bytes")
+            node = self._writer.begin(attributes, entry.size)
+        elif entry.kind is tar.Kind.CHAR and not entry.major | entry.minor:
+            # overlayfs would take it for a whiteout
+            raise Corrupt(f"{path!r}: a character device 0:0")
+        else:
+            rdev = disk.device(entry.major, entry.minor)
+            node = self._writer.add(attributes, content=entry.target, rdev=rdev)
+            node.target = entry.target
+        self._changes.put(path, node)
+
+    def _mark(self) -> None:
+        """Gives directories the xattrs by which overlayfs, and we, know them."""
+        for directory in walk(self._changes.root):
+            if directory.listed and not directory.opaque:
+                continue
+            xattrs = dict(directory.attributes.xattrs or {})
+            if directory.opaque:
+                xattrs.update([whiteout.OVERLAY_OPAQUE])
+            if not directory.listed:
+                xattrs[IMPLIED] = b""
+                self.implied |= directory is not self._changes.root
+            directory.attributes = replace(directory.attributes, xattrs=xattrs)
+
+
+def _attributes(entry: tar.Entry) -> Attributes:
+    return Attributes(
+        mode=_FORMATS[entry.kind] | entry.mode,
+        uid=entry.uid,
+        gid=entry.gid,
+        mtime_ns=entry.mtime_ns,
+        xattrs=_kept(entry.xattrs) if entry.xattrs else None,
+    )
+
+
+def _kept(xattrs: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """What a layer may set: overlayfs's own, and the labels of the host's LSMs, are not its."""
+    return {
+        name: value
+        for name, value in xattrs.items()
+        if name.startswith(_XATTRS_KEPT) and not name.startswith(_XATTRS_DROPPED) and storable(name)
+    }

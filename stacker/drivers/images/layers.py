@@ -1,0 +1,105 @@
+"""From the bytes of a layer's blob to one EROFS file, while they arrive.
+
+Called by the pull and load code, in a worker thread (`anyio.to_thread`): `feed` works on the CPU,
+in libraries that let go of the GIL for all but the metadata. The file is whole, and may be trusted,
+only after `finish` has given its diff id and the caller has compared it with the image config's;
+until then it belongs under a temporary name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stacker.base.errors import Corrupt
+from stacker.drivers.images.layer_decompress import DECOMPRESSORS, Compression
+from stacker.drivers.images.layer_sink import FileSink
+from stacker.drivers.images.layer_tree import LayerTree
+from stacker.oci import tar
+
+__all__ = ["Compression", "LayerBuilder", "LayerLimits", "LayerResult"]
+
+_RATIO_GRACE = 64 << 20
+"""Below this many bytes no ratio is looked at: a layer of one empty log file may well be 1000:1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerLimits:
+    """What a layer may cost; the defaults let every honest image through."""
+
+    uncompressed: int = 64 << 30
+    ratio: int = 200
+    """Of plain to compressed bytes; deflate reaches 1032 on zeros, real layers 2 to 10."""
+    image: int = 64 << 30
+    """Bytes of the EROFS file, the holes of sparse files included."""
+    tar: tar.Limits = field(default_factory=tar.Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerResult:
+    """A finished layer."""
+
+    diff_id: str
+    """``sha256:`` and the digest of the uncompressed archive."""
+    size: int
+    """Bytes of the uncompressed archive."""
+    path: Path
+    entries: int
+    image_size: int
+    """Bytes of the EROFS file."""
+    implied: bool
+    """Directories other than the root are in it that the archive did not list: in the merged tree
+    they must look as they do in the layers below (see `layer_complete`)."""
+
+
+class LayerBuilder:
+    """`feed` the blob in pieces, then `finish`; `abort` whenever that does not come about."""
+
+    def __init__(
+        self, target: Path, *, compression: Compression, limits: LayerLimits | None = None
+    ) -> None:
+        self._limits = limits or LayerLimits()
+        self._target = target
+        self._digest = hashlib.sha256()
+        self._reader = tar.TarReader(self._limits.tar)
+        self._sink = FileSink(target)
+        self._tree = LayerTree(self._sink, self._limits.tar.entries, self._limits.image)
+        self._decompressor = DECOMPRESSORS[compression](self._plain)
+        self._fed = 0
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Takes the next bytes of the blob. After an exception only `abort` makes sense."""
+        self._fed += len(chunk)
+        self._decompressor.feed(chunk)
+
+    def finish(self) -> LayerResult:
+        """Completes the file; it is neither synced nor renamed, which is the store's part."""
+        self._decompressor.finish()
+        self._reader.finish()
+        digest = self._digest.digest()
+        image_size = self._tree.finish(uuid=digest[:16])
+        self._sink.close(image_size)
+        return LayerResult(
+            diff_id=f"sha256:{digest.hex()}",
+            size=self._size,
+            path=self._target,
+            entries=self._reader.entries,
+            image_size=image_size,
+            implied=self._tree.implied,
+        )
+
+    def abort(self) -> None:
+        """Removes what has been written. May be called twice."""
+        self._sink.discard()
+
+    def _plain(self, piece: bytes) -> None:
+        self._size += len(piece)
+        limits = self._limits
+        if self._size > limits.uncompressed:
+            raise Corrupt(f"layer: more than {limits.uncompressed} bytes uncompressed")
+        if self._size > _RATIO_GRACE and self._size > self._fed * limits.ratio:
+            raise Corrupt(f"layer: grows more than {limits.ratio} times when decompressed")
+        self._digest.update(piece)
+        self._tree.apply(self._reader.feed(piece))

@@ -1,0 +1,198 @@
+"""A layer's entries, in the order of the archive, as a tree: what a sequential unpacking leaves.
+
+Rules, those of image-spec layer.md ("Applying Changesets") and of tar run in a chroot:
+
+- A path is resolved from the layer's root: leading slashes and ``.`` mean nothing, ``..`` stops at
+  the root, symlinks that the layer itself has put in the way are followed, absolute ones from the
+  root. The last component is never followed. A path through anything else is corrupt.
+- Directories that a path needs and nobody listed are made, and remembered as not listed.
+- A directory entry over a directory replaces its attributes; any other entry over anything
+  removes it first, and what a directory then hides of lower layers stays hidden.
+- A hard link shares the inode its target names at that moment; symlinks are not followed there.
+- Whiteouts are collected and decided at the end, so that their position means nothing.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+
+from stacker.base.errors import Corrupt
+from stacker.oci import whiteout
+from stacker.oci.erofs.nodes import Attributes, Directory, Node
+
+_NAME_MAX = 255
+_SYMLINKS_MAX = 40  # path_resolution(7)
+_PARENTS_MAX = 4096
+_STEPS_PER_NODE = 64
+"""Components to walk, on average, before an archive is refused as one that was made to be slow."""
+_IMPLIED = Attributes(mode=stat.S_IFDIR | 0o755)
+
+
+class Changeset:
+    """The tree under construction."""
+
+    def __init__(self, *, nodes_max: int) -> None:
+        self.root = Directory(_IMPLIED, None, listed=False)
+        self._parents: dict[bytes, Directory] = {}
+        self._nodes_left = nodes_max
+        self._steps_left = nodes_max * _STEPS_PER_NODE
+
+    # -- entries -----------------------------------------------------------------------------
+
+    def directory(self, path: bytes, attributes: Attributes) -> None:
+        parent, name = self._locate(path)
+        if not name:
+            self.root.attributes, self.root.listed = attributes, True
+            return
+        found = parent.children.get(name)
+        if isinstance(found, Directory):
+            found.attributes, found.listed = attributes, True
+            return
+        fresh = self._new_directory(parent, name, attributes, listed=True)
+        fresh.opaque = found is not None
+        if found is not None and found.target:
+            self._parents.clear()
+
+    def put(self, path: bytes, node: Node) -> None:
+        """Anything that is neither a directory nor a hard link."""
+        parent, name = self._locate(path)
+        if not name:
+            raise Corrupt("/: is not a directory in the archive")
+        self._replace(parent, name, node)
+
+    def link(self, path: bytes, target: bytes) -> bool:
+        """A hard link; False when this layer does not have what it names."""
+        node = self._find(target)
+        if node is None:
+            return False
+        if isinstance(node, Directory):
+            raise Corrupt(f"{path!r}: a hard link to a directory")
+        parent, name = self._locate(path)
+        if parent.children.get(name) is not node:
+            self._replace(parent, name, node)
+        return True
+
+    def whiteout(self, path: bytes) -> None:
+        """An entry whose last component is reserved."""
+        directory, _, name = path.rpartition(b"/")
+        parent = self._parents.get(directory) or self._resolve(directory)
+        if name == whiteout.OPAQUE_MARKER:
+            parent.opaque = True
+            return
+        if parent.hidden is None:
+            parent.hidden = set()
+        parent.hidden.add(whiteout.hidden_name(name))
+
+    def settle(self) -> Iterator[tuple[Directory, bytes]]:
+        """Decides the whiteouts: yields those that need a whiteout node in their directory."""
+        stack = [self.root]
+        while stack:
+            directory = stack.pop()
+            for name in sorted(directory.hidden or ()):
+                child = directory.children.get(name)
+                if isinstance(child, Directory):
+                    child.opaque = True
+                elif child is None:
+                    yield directory, name
+            directory.hidden = None
+            stack += [each for each in directory.children.values() if isinstance(each, Directory)]
+
+    # -- paths -------------------------------------------------------------------------------
+
+    def _locate(self, path: bytes) -> tuple[Directory, bytes]:
+        """The directory that a path's last component is in, and that component; root: no name."""
+        before, _, name = path.rpartition(b"/")
+        if name in (b"", b".", b".."):
+            parts = [part for part in path.split(b"/") if part not in (b"", b".")]
+            if not parts:
+                return self.root, b""
+            name = parts.pop()
+            if name == b"..":
+                raise Corrupt(f"{path!r}: ends in ..")
+            before = b"/".join(parts)
+        if len(name) > _NAME_MAX:
+            raise Corrupt(f"{name[:32]!r}...: a name of {len(name)} bytes")
+        if whiteout.is_reserved(name):
+            raise Corrupt(f"{path!r}: the name is reserved for whiteouts")
+        return self._parents.get(before) or self._resolve(before), name
+
+    def _resolve(self, path: bytes) -> Directory:
+        directory = self._walk(path, create=True)
+        assert directory is not None
+        if len(self._parents) >= _PARENTS_MAX:
+            self._parents.clear()
+        self._parents[path] = directory
+        return directory
+
+    def _walk(self, path: bytes, *, create: bool) -> Directory | None:
+        """The directory that a path leads to; None when it does not exist and is not made."""
+        at = self.root
+        todo = path.split(b"/")[::-1]
+        symlinks = 0
+        while todo:
+            part = todo.pop()
+            self._steps_left -= 1
+            if self._steps_left < 0:
+                raise Corrupt("paths that take too long to follow")
+            if part in (b"", b"."):
+                continue
+            if part == b"..":
+                at = at.parent
+                continue
+            child = at.children.get(part)
+            if isinstance(child, Directory):
+                at = child
+            elif child is None:
+                if not create:
+                    return None
+                at = self._imply(at, part)
+            elif child.target:
+                symlinks += 1
+                if symlinks > _SYMLINKS_MAX:
+                    raise Corrupt(f"{path!r}: too many symlinks")
+                if child.target.startswith(b"/"):
+                    at = self.root
+                todo += child.target.split(b"/")[::-1]
+            else:
+                raise Corrupt(f"{path!r}: {part!r} is not a directory")
+        return at
+
+    def _imply(self, parent: Directory, name: bytes) -> Directory:
+        if len(name) > _NAME_MAX:
+            raise Corrupt(f"{name[:32]!r}...: a name of {len(name)} bytes")
+        if whiteout.is_reserved(name):
+            raise Corrupt(f"{name!r}: the name is reserved for whiteouts")
+        return self._new_directory(parent, name, _IMPLIED, listed=False)
+
+    def _find(self, path: bytes) -> Node | Directory | None:
+        parts = [part for part in path.split(b"/") if part not in (b"", b".")]
+        if not parts:
+            return self.root
+        parent = self._walk(b"/".join(parts[:-1]), create=False)
+        if parts[-1] == b"..":
+            raise Corrupt(f"{path!r}: ends in ..")
+        return parent.children.get(parts[-1]) if parent else None
+
+    # -- changes -----------------------------------------------------------------------------
+
+    def _count(self) -> None:
+        self._nodes_left -= 1
+        if self._nodes_left < 0:
+            raise Corrupt("more files and directories than allowed")
+
+    def _new_directory(
+        self, parent: Directory, name: bytes, attributes: Attributes, *, listed: bool
+    ) -> Directory:
+        self._count()
+        fresh = Directory(attributes, parent, listed=listed)
+        parent.children[name] = fresh
+        return fresh
+
+    def _replace(self, parent: Directory, name: bytes, node: Node) -> None:
+        self._count()
+        found = parent.children.get(name)
+        if found is not None and (isinstance(found, Directory) or found.target):
+            # paths that led through it lead elsewhere now
+            self._parents.clear()
+        parent.children[name] = node
