@@ -14,7 +14,7 @@ MODE = 0o600
 SUFFIX = ".new"
 
 
-def write(path: Path, data: bytes, *, durable: bool = True, mode: int = MODE) -> None:
+def write_atomic(path: Path, data: bytes, *, durable: bool = True, mode: int = MODE) -> None:
     """Replace a file. Without `durable` it survives the process, though not a power cut.
 
     OSError goes to the caller, who knows what the file is; nothing is left behind then.
