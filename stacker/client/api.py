@@ -1,0 +1,212 @@
+"""One method for each endpoint of the supervisor: messages in, messages out, our errors raised."""
+
+from __future__ import annotations
+
+import json
+
+from stacker import __version__
+from stacker.client import http
+from stacker.client.streams import EventStream, ExecStream, LogStream, Operation, parse
+from stacker.wire.message import Message, decode, encode
+from stacker.wire.problems import error_of
+from stacker.wire.replies import Containers, Problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from stacker.wire import replies, requests
+
+    M = TypeVar("M", bound=Message)
+
+ANSWER_TIMEOUT_S = 120.0
+
+Query = dict[str, str | int | float | bool | tuple[str, ...] | None]
+
+
+class Supervisor:
+    """A supervisor that listens on ``path``; nothing is sent before a method is called."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.version: str | None = None
+        """What it said it is, once it has answered; compare with ``stacker.__version__``."""
+
+    @property
+    def differs(self) -> bool:
+        """Is it of another version than this client?"""
+        return self.version is not None and self.version != __version__
+
+    # what is there
+
+    def info(self) -> replies.Info:
+        from stacker.wire.replies import Info
+
+        return self._get(Info, "/v1/info")
+
+    def stacks(self) -> replies.Stacks:
+        from stacker.wire.replies import Stacks
+
+        return self._get(Stacks, "/v1/stacks")
+
+    def containers(self, stack: str | None = None) -> Containers:
+        return self._get(Containers, "/v1/containers", {"stack": stack})
+
+    def images(self) -> replies.Images:
+        from stacker.wire.replies import Images
+
+        return self._get(Images, "/v1/images")
+
+    def stats(self, stack: str | None = None) -> replies.Stats:
+        from stacker.wire.replies import Stats
+
+        return self._get(Stats, "/v1/stats", {"stack": stack})
+
+    def inspect(self, stack: str, name: str) -> dict[str, object]:
+        from stacker.wire.message import Json
+
+        answer = self._send("GET", f"/v1/stacks/{_quote(stack)}/inspect/{_quote(name)}")
+        value = parse(answer.read())
+        if not isinstance(value, dict):
+            raise error_of(Problem(kind="corrupt", message="inspect: expected an object"))
+        found: Json = value  # pyright: ignore[reportUnknownVariableType] a JSON object
+        return found
+
+    def find(self, wanted: requests.FindRequest) -> str:
+        """Return the name of the stack that these files or this project name mean."""
+        from stacker.wire.replies import FoundStack
+
+        return self._post(FoundStack, "/v1/stacks/find", wanted).stack
+
+    def plan(self, wanted: requests.PlanRequest) -> replies.PlanReply:
+        from stacker.wire.replies import PlanReply
+
+        return self._post(PlanReply, "/v1/plan", wanted)
+
+    # what is to be done
+
+    def up(self, wanted: requests.UpRequest) -> replies.UpReply:
+        """Declare a stack; it is true when ``wait`` says so."""
+        from stacker.wire.replies import UpReply
+
+        return self._post(UpReply, "/v1/stacks", wanted)
+
+    def wait(self, stack: str, generation: int, *, healthy: bool, since: int) -> Operation:
+        """Follow a stack until it is what was declared; the result is a WaitReply."""
+        query: Query = {"generation": generation, "healthy": healthy, "since": since}
+        return Operation(self._send("GET", f"/v1/stacks/{_quote(stack)}/wait", query=query))
+
+    def down(self, stack: str, wanted: requests.DownRequest) -> Operation:
+        return self._operate(f"/v1/stacks/{_quote(stack)}/down", wanted)
+
+    def stop(self, stack: str, wanted: requests.ServicesRequest) -> Operation:
+        return self._operate(f"/v1/stacks/{_quote(stack)}/stop", wanted)
+
+    def start(self, stack: str, wanted: requests.ServicesRequest) -> Operation:
+        return self._operate(f"/v1/stacks/{_quote(stack)}/start", wanted)
+
+    def restart(self, stack: str, wanted: requests.ServicesRequest) -> Operation:
+        return self._operate(f"/v1/stacks/{_quote(stack)}/restart", wanted)
+
+    def kill(self, stack: str, wanted: requests.KillRequest) -> Operation:
+        return self._operate(f"/v1/stacks/{_quote(stack)}/kill", wanted)
+
+    def pull(self, wanted: requests.PullRequest) -> Operation:
+        return self._operate("/v1/pull", wanted)
+
+    def load(self, wanted: requests.LoadRequest) -> Operation:
+        """The result is Images."""
+        return self._operate("/v1/images/load", wanted)
+
+    def import_image(self, wanted: requests.ImportRequest) -> Operation:
+        """The result is Images, of one."""
+        return self._operate("/v1/images/import", wanted)
+
+    # what goes on
+
+    def events(
+        self, *, since: int | None = None, follow: bool = False, stack: str | None = None
+    ) -> EventStream:
+        query: Query = {"since": since, "follow": follow, "stack": stack}
+        return EventStream(self._send("GET", "/v1/events", query=query))
+
+    def logs(
+        self,
+        stack: str,
+        services: tuple[str, ...] = (),
+        *,
+        tail: int | None = None,
+        since: float | None = None,
+        follow: bool = False,
+    ) -> LogStream:
+        query: Query = {"service": services, "tail": tail, "since": since, "follow": follow}
+        return LogStream(self._send("GET", f"/v1/stacks/{_quote(stack)}/logs", query=query))
+
+    def exec(self, stack: str, wanted: requests.ExecBody) -> ExecStream:
+        from stacker.wire.execution import UPGRADE
+
+        headers = (("Connection", "Upgrade"), ("Upgrade", UPGRADE))
+        path = f"/v1/stacks/{_quote(stack)}/exec"
+        return ExecStream(self._send("POST", path, wanted, headers=headers))
+
+    # how it travels
+
+    def _get(self, cls: type[M], path: str, query: Query | None = None) -> M:
+        answer = self._send("GET", path, query=query or {}, timeout_s=ANSWER_TIMEOUT_S)
+        return decode(cls, parse(answer.read()), lenient=True)
+
+    def _post(self, cls: type[M], path: str, wanted: Message) -> M:
+        answer = self._send("POST", path, wanted, timeout_s=ANSWER_TIMEOUT_S)
+        return decode(cls, parse(answer.read()), lenient=True)
+
+    def _operate(self, path: str, wanted: Message) -> Operation:
+        return Operation(self._send("POST", path, wanted))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        wanted: Message | None = None,
+        *,
+        query: Query | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        timeout_s: float | None = None,
+    ) -> http.Response:
+        body = None if wanted is None else json.dumps(encode(wanted)).encode()
+        answer = http.request(
+            self.path,
+            method,
+            path + _query(query or {}),
+            body=body,
+            headers=headers,
+            timeout_s=timeout_s,
+        )
+        self.version = answer.headers.get("server", "").removeprefix("stacker/") or None
+        if answer.status in (200, 101):
+            return answer
+        raise error_of(_problem(answer))
+
+
+def _problem(answer: http.Response) -> Problem:
+    content = answer.read(1 << 20)
+    if answer.headers.get("content-type", "").startswith("application/problem+json"):
+        return decode(Problem, parse(content), lenient=True)
+    return Problem(kind="internal", message=f"the supervisor answered {answer.status}")
+
+
+def _query(query: Query) -> str:
+    pairs: list[str] = []
+    for name, value in query.items():
+        values = value if isinstance(value, tuple) else () if value is None else (value,)
+        for item in values:
+            text = str(item).lower() if isinstance(item, bool) else str(item)
+            pairs.append(f"{name}={_quote(text)}")
+    return "?" + "&".join(pairs) if pairs else ""
+
+
+_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+def _quote(text: str) -> str:
+    """Percent-encode; ``urllib.parse`` costs more to import than all of this file."""
+    return "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in text.encode())
