@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
 import struct
+import sys
 
 from runtime.linux.constants import SYS_CLOSE_RANGE, SYS_OPENAT2
-from runtime.linux.libc import path_bytes, syscall
+from runtime.linux.libc import function, path_bytes, syscall
 
 O_PATH = os.O_PATH
 RESOLVE_NO_XDEV = 0x01
@@ -30,6 +32,11 @@ _SEAL_ALL = 0x1 | 0x2 | 0x4 | 0x8  # seal, shrink, grow, write
 # openat2 with RESOLVE_IN_ROOT says EAGAIN when a rename raced with a ".." in the walk
 # (openat2(2)); the caller is told to try again. A container can race for ever: bounded.
 _RACES_ALLOWED = 128
+
+PROC_SUPER_MAGIC = 0x9FA0
+
+_STATFS_SIZE = 256  # struct statfs has 120 bytes; room for what a kernel may add
+_fstatfs = function("fstatfs", ctypes.c_int, ctypes.c_char_p)
 
 
 def openat2(directory: int, path: str | bytes, flags: int, resolve: int, mode: int = 0) -> int:
@@ -81,3 +88,11 @@ def sealed_memfd(name: str, contents: bytes, *, executable: bool = False) -> int
     fcntl.fcntl(fd, _F_ADD_SEALS, _SEAL_ALL)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
+
+
+def file_system_type(fd: int) -> int:
+    """The magic number of the file system that holds an open file (fstatfs(2))."""
+    # f_type is the first word on every architecture with 64 bits
+    described = ctypes.create_string_buffer(_STATFS_SIZE)
+    _fstatfs(fd, described)
+    return int.from_bytes(described.raw[:8], sys.byteorder)
