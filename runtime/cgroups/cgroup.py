@@ -14,6 +14,7 @@ from runtime.cgroups import controllers, devices, freezer, paths, tree
 from runtime.cgroups.apply import apply, read_file, write_file
 from runtime.cgroups.detect import Layout, detect
 from runtime.cgroups.device_rules import device_rules
+from runtime.cgroups.mounts import CgroupMount, cgroup_mounts
 from runtime.cgroups.v2 import unified as unified_files
 from runtime.errors import KernelFault, NotSupported, StateConflict
 
@@ -179,6 +180,10 @@ class Cgroup:
                 tree.remove(directory)
             except OSError as error:
                 raise _fault(f"remove the cgroup {directory}", error) from error
+
+    def mounts(self, *, private: bool) -> list[CgroupMount]:
+        """What the `cgroup` mount of config.json shows; asked before the root is entered."""
+        return cgroup_mounts(self._detected(), self, private=private)
 
     def _detected(self) -> Layout:
         if self._layout is None:

@@ -143,7 +143,7 @@ def _mask(wanted: Mapping[str, Any], key: str, warnings: list[str]) -> int:
         raise SpecInvalid(f"process.capabilities.{key}: must be an array of strings")
     mask = 0
     for name in names:  # pyright: ignore[reportUnknownVariableType]
-        number = NUMBERS.get(name)
+        number = NUMBERS.get(str(name))  # pyright: ignore[reportUnknownArgumentType]
         if number is None:
             warnings.append(f"process.capabilities.{key}: {name} is not known")
         else:
