@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stacker.oci.image_config import Healthcheck as ImageHealthcheck
 from stacker.plan.observed import Health
+from stacker.stack.model.health import Healthcheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +55,45 @@ def next_probe_in(verdict: Verdict, check: Check, *, running_s: float) -> float:
     if verdict.health is Health.STARTING and running_s < check.start_period_s:
         return min(check.start_interval_s, check.interval_s)
     return check.interval_s
+
+
+def check_of(declared: Healthcheck | None, image: ImageHealthcheck | None) -> Check | None:
+    """Fold the stack file's check over the image's, and Docker's defaults under both.
+
+    None: there is no check. A declared check without a test keeps the image's test and changes
+    its times, as Compose has it.
+    """
+    if declared is not None and declared.disable:
+        return None
+    test = declared.test if declared is not None else None
+    test = test if test is not None else (image.test if image is not None else None)
+    if not test or test[0] == "NONE":
+        return None
+
+    def pick(ours: float | None, theirs_ns: int, default: float) -> float:
+        if ours is not None:
+            return ours
+        return theirs_ns / 1e9 if theirs_ns else default
+
+    return Check(
+        test=("/bin/sh", "-c", *test[1:2]) if test[0] == "CMD-SHELL" else test[1:],
+        interval_s=pick(
+            declared.interval if declared else None, image.interval_ns if image else 0, 30.0
+        ),
+        timeout_s=pick(
+            declared.timeout if declared else None, image.timeout_ns if image else 0, 30.0
+        ),
+        retries=int(
+            pick(declared.retries if declared else None, 0, (image.retries if image else 0) or 3)
+        ),
+        start_period_s=pick(
+            declared.start_period if declared else None,
+            image.start_period_ns if image else 0,
+            0.0,
+        ),
+        start_interval_s=pick(
+            declared.start_interval if declared else None,
+            image.start_interval_ns if image else 0,
+            5.0,
+        ),
+    )

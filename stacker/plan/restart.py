@@ -74,10 +74,13 @@ def backoff_s(failures: int, *, first: float | None = None) -> float:
     return min(base * 2.0 ** min(failures, 32), longest)
 
 
-def failures_after(failures: int, policy: RestartPolicy, *, ran_s: float) -> int:
+def settled_after_s(policy: RestartPolicy) -> float:
+    return SETTLED_AFTER_S if policy.window is None else policy.window
+
+
+def failures_after(failures: int, *, ran_s: float, settled_s: float) -> int:
     """Count one more start that ended after ``ran_s`` seconds."""
-    settled = SETTLED_AFTER_S if policy.window is None else policy.window
-    return 0 if ran_s >= settled else failures + 1
+    return 0 if ran_s >= settled_s else failures + 1
 
 
 def describe_exit(exit: Exit) -> str:

@@ -18,9 +18,10 @@ class Verdict:
     """One line for each container that did not become what was declared, and never will."""
 
 
-def settle(desired: Desired, observed: Observed, plan: Plan) -> Verdict:
-    """Look at each declared container: up (healthy where it has a check), or completed with 0.
+def settle(desired: Desired, observed: Observed, plan: Plan, *, healthy: bool) -> Verdict:
+    """Look at each declared container: does it run, or has it ended with 0?
 
+    ``healthy``: a container that has a health check must pass it as well.
     A container in back-off is neither settled nor failed: its attempts decide.
     """
     found = {c.name: c for c in observed.containers}
@@ -32,7 +33,7 @@ def settle(desired: Desired, observed: Observed, plan: Plan) -> Verdict:
             continue
         for index in range(1, desired.replicas(service) + 1):
             container = found.get(container_name(desired.stack, service, index))
-            outcome = _outcome(desired, service, container)
+            outcome = _outcome(desired, service, container, healthy=healthy)
             if isinstance(outcome, str):
                 failures.append(outcome)
             waiting = waiting or outcome is False
@@ -43,16 +44,18 @@ def settle(desired: Desired, observed: Observed, plan: Plan) -> Verdict:
     return Verdict(settled=not waiting and not busy)
 
 
-def _outcome(desired: Desired, service: str, container: ObservedContainer | None) -> bool | str:
+def _outcome(
+    desired: Desired, service: str, container: ObservedContainer | None, *, healthy: bool
+) -> bool | str:
     """True: as declared. False: not yet. A text: it failed, and this is how."""
     if container is None:
         return False
     policy = desired.stack.services[service].restart
 
     if container.status is Status.RUNNING:
-        if container.health is Health.UNHEALTHY and policy.condition == "no":
+        if healthy and container.health is Health.UNHEALTHY and policy.condition == "no":
             return f"{container.name} is unhealthy: {container.health_detail or 'no output'}"
-        return container.health in (Health.NONE, Health.HEALTHY)
+        return not healthy or container.health in (Health.NONE, Health.HEALTHY)
 
     if container.status is not Status.EXITED or container.exit is None:
         return False

@@ -1,0 +1,79 @@
+"""The facade that the engine sees: ``engine.ports.Volumes``. Blocking work goes to a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from anyio import to_thread
+
+from stacker.drivers.volumes import inside, volumes
+from stacker.drivers.volumes.contents import ContentFile, ContentFiles, read_content
+from stacker.drivers.volumes.volumes import NamedVolumes
+from stacker.plan.observed import ObservedVolume
+from stacker.stack.model.volume import Volume
+
+
+class Volumes:
+    def __init__(self, *, root: Path, run: Path) -> None:
+        self._named = NamedVolumes(root)
+        self._contents = ContentFiles(run)
+
+    def prepare(self) -> None:
+        """Make the directories and the tmpfs for contents."""
+        self._named.prepare()
+        self._contents.prepare()
+
+    def release(self) -> None:
+        """Take away what an idle supervisor need not leave behind."""
+        self._contents.release()
+
+    async def observe(self) -> tuple[ObservedVolume, ...]:
+        return self._named.observe()
+
+    async def ensure(self, volume: Volume, *, stack: str, key: str) -> bool:
+        return self._named.ensure(volume, stack=stack, key=key)
+
+    async def attach(self, volume: Volume) -> Path:
+        # mounting may hang on a dead NFS server
+        return await to_thread.run_sync(self._named.attach, volume)
+
+    async def fill(self, name: str, rootfs: Path, path: str) -> None:
+        await to_thread.run_sync(self._named.fill, name, str(rootfs), path)
+
+    async def remove(self, name: str) -> None:
+        await to_thread.run_sync(self._named.remove, name)
+
+    async def host_path(self, path: str, *, create: bool) -> Path:
+        return volumes.host_path(path, create=create)
+
+    async def read_content(self, path: str) -> bytes:
+        return await to_thread.run_sync(read_content, path)
+
+    async def write_contents(
+        self, container_id: str, contents: Sequence[tuple[str, bytes, int, int, int]]
+    ) -> dict[str, str]:
+        files = tuple(
+            ContentFile(target=target, content=content, uid=uid, gid=gid, mode=mode)
+            for target, content, uid, gid, mode in contents
+        )
+        return self._contents.write(container_id, files)
+
+    async def content_paths(
+        self, container_id: str, targets: Sequence[str]
+    ) -> dict[str, str] | None:
+        return self._contents.paths(container_id, tuple(targets))
+
+    async def remove_contents(self, container_id: str) -> None:
+        self._contents.remove(container_id)
+
+    async def read_in_root(self, rootfs: Path, path: str, *, largest: int) -> bytes | None:
+        return inside.read_in_root(str(rootfs), path, largest=largest)
+
+    async def write_files(self, directory: Path, files: dict[str, str]) -> None:
+        """Write small text files that a container mounts: hosts, hostname, resolv.conf."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, text in files.items():
+            path = directory / name
+            path.write_text(text)
+            path.chmod(0o644)

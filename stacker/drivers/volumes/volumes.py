@@ -1,0 +1,159 @@
+"""Named volumes: directories below the state root, or what ``driver_opts`` says to mount.
+
+``ROOT/volumes/NAME/volume.json`` says whose it is; ``_data`` holds the data. A volume with
+``driver_opts`` is mounted on its ``_data`` while a container uses it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+from runtime.linux import mount
+from stacker.base import atomic
+from stacker.base.errors import Conflict, Failed, Invalid, NoSpace, NotFound
+from stacker.drivers.volumes.inside import copy_tree, open_directory
+from stacker.plan.observed import ObservedVolume
+from stacker.stack.model.volume import Volume
+
+FLAGS = {
+    "ro": mount.MS_RDONLY,
+    "rw": 0,
+    "nosuid": mount.MS_NOSUID,
+    "nodev": mount.MS_NODEV,
+    "noexec": mount.MS_NOEXEC,
+    "noatime": mount.MS_NOATIME,
+    "nodiratime": mount.MS_NODIRATIME,
+    "relatime": mount.MS_RELATIME,
+    "strictatime": mount.MS_STRICTATIME,
+    "sync": mount.MS_SYNCHRONOUS,
+    "dirsync": mount.MS_DIRSYNC,
+    "bind": mount.MS_BIND,
+    "rbind": mount.MS_BIND | mount.MS_REC,
+}
+"""Words of ``driver_opts.o`` that are flags of mount(2); all others are data."""
+
+
+class NamedVolumes:
+    def __init__(self, root: Path) -> None:
+        self._directory = root / "volumes"
+
+    def prepare(self) -> None:
+        # a process in a container reaches its volume through a bind mount, which does not look
+        # at the directories above; on the host only root may (CVE-2021-41091)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def observe(self) -> tuple[ObservedVolume, ...]:
+        volumes: list[ObservedVolume] = []
+        for path in sorted(self._directory.glob("*/volume.json")):
+            try:
+                owner = json.loads(path.read_bytes())
+                stack, key = str(owner["stack"]), str(owner["key"])
+            except (OSError, ValueError, KeyError, TypeError):
+                # the data is worth more than the note about it: it belongs to nobody then
+                stack, key = "", path.parent.name
+            volumes.append(ObservedVolume(name=path.parent.name, stack=stack, key=key))
+        return tuple(volumes)
+
+    def ensure(self, volume: Volume, *, stack: str, key: str) -> bool:
+        """Make a volume; True when it is new, and so may be filled from an image."""
+        directory = self._directory / volume.name
+        if (directory / "volume.json").exists():
+            return False
+        if volume.external:
+            raise NotFound(f"volume {volume.name} is external and does not exist")
+        try:
+            (directory / "_data").mkdir(mode=0o755, parents=True, exist_ok=True)
+            directory.chmod(0o700)
+            owner = {"stack": stack, "key": key, "labels": dict(volume.labels)}
+            atomic.write(directory / "volume.json", json.dumps(owner).encode(), durable=True)
+        except OSError as error:
+            raise _translate(error, f"create volume {volume.name}") from error
+        return True
+
+    def attach(self, volume: Volume) -> Path:
+        """Return where the data is; mounts what ``driver_opts`` names first."""
+        data = self._directory / volume.name / "_data"
+        if not data.is_dir():
+            raise NotFound(f"volume {volume.name} does not exist")
+        if volume.device is not None or volume.type is not None:
+            self._mount(volume, data)
+        return data
+
+    def fill(self, name: str, rootfs: str, path: str) -> None:
+        """Copy what an image holds at ``path`` into the empty volume (Docker's copy-up)."""
+        data = self._directory / name / "_data"
+        if any(data.iterdir()):
+            return
+        source = open_directory(rootfs, path)
+        if source is None:
+            return
+        target = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            copy_tree(source, target)
+        except OSError as error:
+            raise _translate(error, f"fill volume {name} from the image's {path}") from error
+        finally:
+            os.close(source)
+            os.close(target)
+
+    def remove(self, name: str) -> None:
+        """Remove a volume and its data; what is not there is no error."""
+        directory = self._directory / name
+        self.detach(name)
+        try:
+            shutil.rmtree(directory)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _translate(error, f"remove volume {name}") from error
+
+    def detach(self, name: str) -> None:
+        """Unmount what ``driver_opts`` had mounted."""
+        data = self._directory / name / "_data"
+        while os.path.ismount(data):
+            mount.umount2(os.fspath(data), mount.MNT_DETACH)
+
+    def _mount(self, volume: Volume, data: Path) -> None:
+        if os.path.ismount(data):
+            return
+        words = [word for word in (volume.options or "").split(",") if word]
+        flags = 0
+        for word in words:
+            flags |= FLAGS.get(word, 0)
+        rest = ",".join(word for word in words if word not in FLAGS)
+        if flags & mount.MS_BIND and not os.path.isabs(volume.device or ""):
+            raise Invalid(f"volume {volume.name}: device {volume.device!r} is not an absolute path")
+        kind = None if volume.type in (None, "none") else volume.type
+        try:
+            mount.mount(volume.device or kind, os.fspath(data), kind, flags, rest or None)
+        except OSError as error:
+            raise _translate(error, f"mount volume {volume.name}") from error
+
+
+def host_path(path: str, *, create: bool) -> Path:
+    """Return a bind mount's source, made as a directory where the stack file allows it."""
+    source = Path(path)
+    if source.exists():
+        return source
+    if not create:
+        raise NotFound(f"bind mount source {path} does not exist")
+    try:
+        source.mkdir(mode=0o755, parents=True)
+    except OSError as error:
+        raise _translate(error, f"create bind mount source {path}") from error
+    return source
+
+
+def _translate(error: OSError, step: str) -> Exception:
+    text = os.strerror(error.errno or 0).lower()
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return NoSpace(f"{step}: {text}")
+        case errno.EBUSY:
+            return Conflict(f"{step}: {text}")
+        case _:
+            return Failed(f"{step}: {text}")

@@ -1,0 +1,461 @@
+"""The engine's face: what the daemon's handlers call, and the only thing they know of it.
+
+Owns one ``StackLoop`` for each stack, the tasks that wake them (ends of processes, changes of
+the network, saved files), and the events. Used as ``async with Engine(...)``; leaving it leaves
+every container running.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from stacker.base.errors import Conflict, Failed, NotFound, StackerError
+from stacker.engine import declare, look
+from stacker.engine.contents import Contents
+from stacker.engine.fetch import pull_images
+from stacker.engine.observe import observe
+from stacker.engine.perform import Tools, signal_number
+from stacker.engine.ports import ExecSession, State, WatchFiles
+from stacker.engine.stack_loop import Ending, StackLoop
+from stacker.engine.views import LogChunk, StackState, UpOutcome, WaitOutcome, stack_state
+from stacker.oci.image import Image
+from stacker.plan.container_specs import ExecRequest, StatsSample
+from stacker.plan.declaration import Declaration
+from stacker.plan.desired import Desired
+from stacker.plan.events import Event
+from stacker.plan.observed import ObservedContainer, Status
+from stacker.plan.plan import Plan
+from stacker.plan.reconcile import reconcile
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    def __init__(self, tools: Tools, state: State, *, watch_files: WatchFiles) -> None:
+        self._tools = tools
+        self._state = state
+        self._watch_files = watch_files
+        self._loops: dict[str, StackLoop] = {}
+        self._watched: dict[str, anyio.CancelScope] = {}
+        self._exit_stack = AsyncExitStack()
+        self._group: TaskGroup | None = None
+        self._emptied = anyio.Event()
+
+    async def __aenter__(self) -> Self:
+        """Adopt what runs, and go on with every stack that was declared."""
+        await self._exit_stack.__aenter__()
+        self._group = await self._exit_stack.enter_async_context(anyio.create_task_group())
+        self._exit_stack.callback(self._group.cancel_scope.cancel)
+        self._tools.records.load()
+        for record in self._state.load_stacks():
+            try:
+                desired = declare.restored(record)
+            except StackerError as error:
+                self._warn(str(error))
+                continue
+            loop = self._make_loop(record.name)
+            loop.restore(record, desired)
+            if record.watch:
+                self._watch(record.name, declare.declaration_of(record))
+        await self._sweep()
+        for warning in self._state.take_warnings():
+            self._warn(warning)
+
+        self._group.start_soon(self._tools.bus.keep)
+        self._group.start_soon(self._follow_exits)
+        self._group.start_soon(self._follow_networks)
+        for loop in self._loops.values():
+            self._group.start_soon(self._run_loop, loop)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._exit_stack.__aexit__(kind, error, traceback)
+
+    # ---- stacks
+
+    async def up(
+        self,
+        declaration: Declaration,
+        *,
+        pull: str | None = None,
+        services: tuple[str, ...] = (),
+        force_recreate: bool = False,
+    ) -> UpOutcome:
+        """Load and check a declaration and have it staged; follow the events, or ``wait``."""
+        loaded = await declare.load(declaration)
+        name = loaded.stack.name
+        since = self._tools.bus.seq
+        loop = self._loops.get(name)
+        if loop is not None and loop.is_ending:
+            raise Conflict(f"stack {name} is being taken down")
+        candidate = declare.candidate(
+            declaration,
+            loaded,
+            before=loop,
+            records=self._tools.records,
+            pull=pull,
+            services=services,
+            force_recreate=force_recreate,
+        )
+        is_new = loop is None
+        loop = loop or self._make_loop(name)
+        loop.propose(candidate)
+        if is_new:
+            self._tasks.start_soon(self._run_loop, loop)
+        self._unwatch(name)
+        if declaration.watch:
+            self._watch(name, declaration)
+        return UpOutcome(
+            stack=name,
+            generation=candidate.record.generation,
+            since=since,
+            warnings=loaded.warnings,
+        )
+
+    async def wait(self, stack: str, generation: int, *, healthy: bool) -> WaitOutcome:
+        """Wait until a generation is accepted and true (``healthy``: and healthy), or cannot be."""
+        loop = self._loop(stack)
+        while True:
+            if generation in loop.rejected:
+                return WaitOutcome(ok=False, problems=(loop.rejected[generation],))
+            if loop.ended.is_set():
+                return WaitOutcome(ok=False, problems=(f"stack {stack} was taken down",))
+            if loop.desired is not None and loop.desired.generation > generation:
+                return WaitOutcome(ok=False, problems=("a later `up` has replaced this one",))
+            if loop.desired is not None and loop.desired.generation == generation:
+                verdict = loop.verdict(healthy=healthy)
+                if verdict.settled:
+                    return WaitOutcome(ok=not verdict.failures, problems=verdict.failures)
+            await loop.next_change()
+
+    async def plan(self, declaration: Declaration) -> Plan:
+        """Say what ``up`` would do now, without doing any of it."""
+        loaded = await declare.load(declaration)
+        name = loaded.stack.name
+        candidate = declare.candidate(
+            declaration,
+            loaded,
+            before=self._loops.get(name),
+            records=self._tools.records,
+            pull=None,
+            services=(),
+            force_recreate=False,
+        )
+        contents = await Contents(self._tools.volumes, loaded.stack).digests(candidate.secrets)
+        observed = await observe(self._tools, name, candidate.desired, contents)
+        return reconcile(candidate.desired, observed, now=self._tools.now())
+
+    async def down(self, stack: str, *, volumes: bool, timeout_s: float | None) -> None:
+        """Take a stack away, and wait until nothing of it is left."""
+        loop = self._loop(stack)
+        self._unwatch(stack)
+        loop.end(Ending(volumes=volumes, grace_s=timeout_s))
+        number = loop.latest.number
+        while not loop.ended.is_set():
+            await loop.next_change()
+            if loop.latest.number > number and loop.latest.failures:
+                raise Failed("; ".join(str(failure) for failure in loop.latest.failures))
+
+    async def stop(self, stack: str, services: tuple[str, ...], *, timeout_s: float | None) -> None:
+        """Stop services; they stay stopped until ``start`` or ``up``."""
+        names = self._services(stack, services)
+        self._loop(stack).ask(
+            lambda desired: replace(desired, stopped=desired.stopped | names), grace_s=timeout_s
+        )
+        await self._until(stack, lambda c: c.service not in names or c.status is not Status.RUNNING)
+
+    async def start(self, stack: str, services: tuple[str, ...]) -> None:
+        names = self._services(stack, services)
+        ended = frozenset(
+            r.id
+            for r in self._tools.records.of_stack(stack)
+            if r.service in names and r.exit is not None
+        )
+
+        def change(desired: Desired) -> Desired:
+            return replace(desired, stopped=desired.stopped - names, rerun=desired.rerun | ended)
+
+        await self._ask_and_settle(stack, change)
+
+    async def restart(
+        self, stack: str, services: tuple[str, ...], *, timeout_s: float | None
+    ) -> None:
+        names = self._services(stack, services)
+        ids = frozenset(r.id for r in self._tools.records.of_stack(stack) if r.service in names)
+
+        def change(desired: Desired) -> Desired:
+            return replace(desired, stopped=desired.stopped - names, restart=desired.restart | ids)
+
+        await self._ask_and_settle(stack, change, grace_s=timeout_s)
+
+    async def kill(self, stack: str, services: tuple[str, ...], *, signal: str) -> None:
+        """Send a signal; one that ends them (KILL) declares them stopped, as ``stop`` does."""
+        number = signal_number(signal)
+        names = self._services(stack, services)
+        if number == 9:
+            await self.stop(stack, tuple(names), timeout_s=0)
+            return
+        for container in await self._running(stack):
+            if container.service in names:
+                await self._tools.containers.signal(container.id, number)
+
+    def find_stack(self, *, project: str | None, files: tuple[str, ...], working_dir: str) -> str:
+        """Say which stack a caller means: by name, by its files, or by where the caller stands."""
+        if project is not None:
+            return self._loop(project).name
+        declared = [loop.record for loop in self._loops.values() if loop.record is not None]
+        if files:
+            wanted = {str(Path(working_dir, file)) for file in files}
+            found = [r.name for r in declared if wanted & set(r.files)]
+        else:
+            found = [r.name for r in declared if r.working_dir == working_dir]
+            if not found and len(declared) == 1:
+                found = [declared[0].name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise Conflict(f"several stacks match: {', '.join(sorted(found))}; choose one with -p")
+        where = f"the files {', '.join(files)}" if files else f"the directory {working_dir}"
+        raise NotFound(f"no stack is declared from {where}; choose one with -p NAME")
+
+    async def stacks(self) -> tuple[StackState, ...]:
+        """Return every declared stack as it is now."""
+        states: list[StackState] = []
+        for name in sorted(self._loops):
+            loop = self._loops[name]
+            observed = await observe(self._tools, name, loop.desired, {})
+            state = stack_state(loop, observed)
+            if state is not None:
+                states.append(state)
+        return tuple(states)
+
+    # ---- streams
+
+    def events(self, *, since: int | None, follow: bool) -> AsyncIterator[Event]:
+        return self._tools.bus.follow(since=since, forever=follow)
+
+    def logs(
+        self,
+        stack: str,
+        services: tuple[str, ...],
+        *,
+        tail: int | None,
+        since: float | None,
+        follow: bool,
+    ) -> AsyncIterator[LogChunk]:
+        names = self._services(stack, services)
+        return look.logs(
+            self._tools, stack, frozenset(names), tail=tail, since=since, follow=follow
+        )
+
+    async def exec(
+        self, stack: str, service: str, *, index: int, request: ExecRequest
+    ) -> ExecSession:
+        """Start a command in a running container."""
+        self._services(stack, (service,))
+        for container in await self._running(stack):
+            if (container.service, container.index) == (service, index):
+                return await self._tools.containers.exec(container.id, request)
+        raise NotFound(f"service {service} has no running container {index}")
+
+    async def stats(self, stack: str | None) -> tuple[StatsSample, ...]:
+        """Return one sample for each running container."""
+        samples: list[StatsSample] = []
+        for name in sorted(self._loops) if stack is None else [self._loop(stack).name]:
+            for container in await self._running(name):
+                sample = await look.sample(self._tools, container)
+                if sample is not None:
+                    samples.append(sample)
+        return tuple(samples)
+
+    # ---- images
+
+    async def pull(
+        self, declaration: Declaration, services: tuple[str, ...], *, policy: str
+    ) -> tuple[Image, ...]:
+        loaded = await declare.load(declaration)
+        names = declare.known_services(loaded.stack, services)
+        return await pull_images(self._tools, loaded.stack, names, policy=policy)
+
+    async def images(self) -> tuple[Image, ...]:
+        return await self._tools.images.list()
+
+    async def load(self, path: str) -> tuple[Image, ...]:
+        return await self._tools.images.load(Path(path))
+
+    async def import_image(
+        self, path: str, *, reference: str, changes: tuple[str, ...], message: str = ""
+    ) -> Image:
+        return await self._tools.images.import_tar(
+            Path(path), reference=reference, changes=changes, message=message
+        )
+
+    # ---- looking
+
+    async def inspect(self, stack: str, name: str) -> dict[str, object]:
+        """Return all that is known about one container: by name, by service, or by id."""
+        self._loop(stack)
+        for record in self._tools.records.of_stack(stack):
+            if name in (record.name, record.service, record.id, record.id[:12]):
+                return await look.inspect(self._tools, record)
+        raise NotFound(f"stack {stack} has no container {name}")
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._loops
+
+    async def until_empty(self) -> None:
+        """Wait until the last stack is down."""
+        while self._loops:
+            await self._emptied.wait()
+
+    async def reload(self) -> None:
+        """Read the files of every stack again and apply what changed (SIGHUP)."""
+        for loop in list(self._loops.values()):
+            if loop.record is not None:
+                await self._apply(loop.name, declare.declaration_of(loop.record))
+
+    # ---- the inside
+
+    @property
+    def _tasks(self) -> TaskGroup:
+        if self._group is None:
+            raise RuntimeError("the engine is used outside `async with`")
+        return self._group
+
+    def _make_loop(self, name: str) -> StackLoop:
+        loop = StackLoop(name, self._tools, self._state, tasks=self._tasks)
+        self._loops[name] = loop
+        return loop
+
+    async def _run_loop(self, loop: StackLoop) -> None:
+        await loop.run()
+        if loop.ended.is_set() and self._loops.get(loop.name) is loop:
+            del self._loops[loop.name]
+            self._unwatch(loop.name)
+            if not self._loops:
+                self._emptied.set()
+                self._emptied = anyio.Event()
+
+    def _loop(self, stack: str) -> StackLoop:
+        loop = self._loops.get(stack)
+        if loop is None:
+            raise NotFound(f"no stack is named {stack}")
+        return loop
+
+    def _services(self, stack: str, services: tuple[str, ...]) -> frozenset[str]:
+        desired = self._loop(stack).desired
+        if desired is None:
+            raise Conflict(f"stack {stack} is not accepted yet")
+        return frozenset(declare.known_services(desired.stack, services))
+
+    async def _running(self, stack: str) -> tuple[ObservedContainer, ...]:
+        observed = await observe(self._tools, self._loop(stack).name, None, {})
+        return tuple(c for c in observed.containers if c.status is Status.RUNNING)
+
+    async def _until(self, stack: str, holds: Callable[[ObservedContainer], bool]) -> None:
+        """Wait until something holds for every container, or the loop reports a failure."""
+        loop = self._loop(stack)
+        while True:
+            observed = await observe(self._tools, stack, None, {})
+            if all(holds(container) for container in observed.containers):
+                return
+            await loop.next_change()
+            if loop.latest.failures:
+                raise Failed("; ".join(str(failure) for failure in loop.latest.failures))
+
+    async def _ask_and_settle(
+        self, stack: str, change: Callable[[Desired], Desired], *, grace_s: float | None = None
+    ) -> None:
+        loop = self._loop(stack)
+        loop.ask(change, grace_s=grace_s)
+        number = loop.latest.number
+        while loop.latest.number == number:
+            await loop.next_change()
+        if loop.latest.failures:
+            raise Failed("; ".join(str(failure) for failure in loop.latest.failures))
+
+    async def _follow_exits(self) -> None:
+        async for ended in self._tools.containers.exits():
+            self._tools.ended(ended.container_id, ended.process)
+            record = self._tools.records.get(ended.container_id)
+            if record is not None and record.stack in self._loops:
+                self._loops[record.stack].wake()
+
+    async def _follow_networks(self) -> None:
+        async for _ in self._tools.networks.watch():
+            for loop in self._loops.values():
+                loop.wake()
+
+    async def _sweep(self) -> None:
+        """Take away what a supervisor that died half-way has left."""
+        records = self._tools.records.all()
+        kept = frozenset(record.id for record in records)
+        await self._tools.networks.sweep(kept)
+        await self._tools.preparer.sweep(kept)
+        for container_id in self._state.container_dirs():
+            if container_id not in kept:
+                self._state.remove_container(container_id)
+
+    def _watch(self, name: str, declaration: Declaration) -> None:
+        scope = anyio.CancelScope()
+        self._watched[name] = scope
+        self._tasks.start_soon(self._follow_files, name, declaration, scope)
+
+    def _unwatch(self, name: str) -> None:
+        scope = self._watched.pop(name, None)
+        if scope is not None:
+            scope.cancel()
+
+    async def _follow_files(
+        self, name: str, declaration: Declaration, scope: anyio.CancelScope
+    ) -> None:
+        with scope:
+            files = await self._files_of(declaration)
+            async for _ in self._watch_files(files):
+                await self._apply(name, declaration)
+
+    async def _files_of(self, declaration: Declaration) -> tuple[Path, ...]:
+        try:
+            return (await declare.load(declaration)).files_read
+        except StackerError:
+            return tuple(Path(file) for file in declaration.files)
+
+    async def _apply(self, name: str, declaration: Declaration) -> None:
+        """Apply the files as they are; a broken one keeps the last good declaration."""
+        loop = self._loops.get(name)
+        if loop is None:
+            return
+        try:
+            loaded = await declare.load(declaration)
+            candidate = declare.candidate(
+                declaration,
+                loaded,
+                before=loop,
+                records=self._tools.records,
+                pull=None,
+                services=(),
+                force_recreate=False,
+            )
+        except StackerError as error:
+            self._warn(f"stack {name} stays as it is: {error}", stack=name)
+            return
+        loop.propose(candidate)
+
+    def _warn(self, message: str, *, stack: str = "") -> None:
+        log.warning("%s", message)
+        self._tools.bus.emit("warning", message, stack=stack)

@@ -1,0 +1,40 @@
+"""Drivers → what the planner sees: one snapshot of one stack."""
+
+from __future__ import annotations
+
+from stacker.engine.containers import missed_exits, observed
+from stacker.engine.perform import Tools
+from stacker.plan.desired import Desired
+from stacker.plan.observed import Observed, ObservedImage
+
+
+async def observe(
+    tools: Tools, name: str, desired: Desired | None, contents: dict[str, str]
+) -> Observed:
+    """Look at everything that belongs to a stack, and at the images that it declares."""
+    records = tools.records.of_stack(name)
+    processes = await tools.containers.observe()
+    for record, process in missed_exits(records, processes):
+        tools.ended(record.id, process)
+
+    sandboxes = {sandbox.container_id: sandbox for sandbox in await tools.networks.sandboxes()}
+    return Observed(
+        containers=tuple(
+            observed(record, processes.get(record.id), sandboxes.get(record.id))
+            for record in tools.records.of_stack(name)
+        ),
+        networks=tuple(n for n in await tools.networks.observe() if n.stack == name),
+        volumes=tuple(v for v in await tools.volumes.observe() if v.stack == name),
+        images=await _images(tools, desired),
+        contents=contents,
+    )
+
+
+async def _images(tools: Tools, desired: Desired | None) -> dict[str, ObservedImage]:
+    found: dict[str, ObservedImage] = {}
+    services = desired.stack.services.values() if desired is not None else ()
+    for reference, platform in {(s.image, s.platform) for s in services}:
+        image = await tools.images.find(reference, platform=platform)
+        if image is not None:
+            found[reference] = ObservedImage(reference=reference, id=image.id)
+    return found

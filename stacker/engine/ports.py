@@ -1,0 +1,237 @@
+"""What the engine needs of the world, as Protocols: one for each outside thing.
+
+Drivers implement them structurally and import nothing of the engine. The types spoken here live
+below both: ``plan``, ``bundle``, ``oci``, ``stack.model``, ``base``. Every method raises
+``base.errors`` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from stacker.oci.image import Image
+from stacker.oci.progress import PullProgress
+from stacker.plan.container_specs import (
+    ExecRequest,
+    ExecResult,
+    Launch,
+    Process,
+    ProcessExit,
+    Started,
+    StatsSample,
+)
+from stacker.plan.events import Event
+from stacker.plan.network_specs import NetworkSpec, PortSpec, Sandbox, SandboxSpec
+from stacker.plan.observed import ObservedNetwork, ObservedVolume
+from stacker.plan.records import ContainerRecord, StackRecord
+from stacker.stack.model.volume import Volume
+
+
+class Images(Protocol):
+    async def find(self, reference: str, *, platform: str | None = None) -> Image | None:
+        """Return the image that the store has under a reference, digest or id."""
+        ...
+
+    async def ensure(
+        self,
+        reference: str,
+        *,
+        policy: str,
+        platform: str | None = None,
+        progress: Callable[[PullProgress], None],
+    ) -> Image:
+        """Have the image, pulled when the policy (``always|missing|never``) says so."""
+        ...
+
+    async def list(self) -> tuple[Image, ...]: ...
+
+    async def load(self, path: Path) -> tuple[Image, ...]: ...
+
+    async def import_tar(
+        self, path: Path, *, reference: str, changes: Sequence[str], message: str
+    ) -> Image: ...
+
+
+class Mounts(Protocol):
+    async def mount_rootfs(
+        self, container_id: str, layers: Sequence[Path], *, upper: Path, work: Path, target: Path
+    ) -> None:
+        """Stack the layers (lowest first) under ``upper`` at ``target``; idempotent."""
+        ...
+
+    async def unmount_rootfs(self, target: Path) -> None: ...
+
+    async def sweep(self, needed_targets: Collection[Path]) -> None:
+        """Unmount what is below the run directory and no container needs."""
+        ...
+
+
+class Networks(Protocol):
+    async def ensure(self, spec: NetworkSpec) -> ObservedNetwork: ...
+
+    async def remove(self, name: str) -> None: ...
+
+    async def observe(self) -> tuple[ObservedNetwork, ...]: ...
+
+    async def attach(self, spec: SandboxSpec) -> Sandbox:
+        """Make or repair a container's network namespace; idempotent."""
+        ...
+
+    async def detach(self, container_id: str) -> None: ...
+
+    async def sandboxes(self) -> tuple[Sandbox, ...]: ...
+
+    async def sweep(self, needed_ids: Collection[str]) -> None: ...
+
+    async def check_network(self, spec: NetworkSpec) -> None:
+        """Raise Conflict when its subnet overlaps with something else's."""
+        ...
+
+    async def check_ports(self, ports: Sequence[PortSpec], *, besides: Collection[str]) -> None:
+        """Raise Conflict when one is taken by anything but the containers ``besides``."""
+        ...
+
+    def watch(self) -> AsyncIterator[None]:
+        """Wake whenever links, addresses, routes or rules that concern us have changed."""
+        ...
+
+    async def counters(self, container_id: str) -> tuple[int, int]:
+        """Return received and sent bytes, as the container sees them."""
+        ...
+
+    def resolv_conf(
+        self,
+        sandbox: Sandbox | None,
+        *,
+        dns: Sequence[str],
+        search: Sequence[str],
+        options: Sequence[str],
+    ) -> str: ...
+
+    def hosts(
+        self,
+        sandbox: Sandbox | None,
+        *,
+        hostname: str,
+        extra_hosts: dict[str, tuple[str, ...]],
+    ) -> str: ...
+
+
+class Volumes(Protocol):
+    async def observe(self) -> tuple[ObservedVolume, ...]: ...
+
+    async def ensure(self, volume: Volume, *, stack: str, key: str) -> bool:
+        """Make a named volume; True when it is new, and so may be filled."""
+        ...
+
+    async def attach(self, volume: Volume) -> Path:
+        """Return where a volume's data is, mounted when its options ask for that."""
+        ...
+
+    async def fill(self, name: str, rootfs: Path, path: str) -> None: ...
+
+    async def remove(self, name: str) -> None: ...
+
+    async def host_path(self, path: str, *, create: bool) -> Path: ...
+
+    async def read_content(self, path: str) -> bytes: ...
+
+    async def write_contents(
+        self, container_id: str, contents: Sequence[tuple[str, bytes, int, int, int]]
+    ) -> dict[str, str]:
+        """Write configs and secrets as (target, bytes, uid, gid, mode); target → host path."""
+        ...
+
+    async def content_paths(
+        self, container_id: str, targets: Sequence[str]
+    ) -> dict[str, str] | None:
+        """Return what ``write_contents`` returned; None where a reboot has taken the files."""
+        ...
+
+    async def remove_contents(self, container_id: str) -> None: ...
+
+    async def read_in_root(self, rootfs: Path, path: str, *, largest: int) -> bytes | None: ...
+
+    async def write_files(self, directory: Path, files: dict[str, str]) -> None: ...
+
+
+class ExecSession(Protocol):
+    """A process that was started in a running container."""
+
+    async def read(self) -> tuple[int, bytes]:
+        """Return (1 stdout | 2 stderr, bytes); (0, b"") when both have ended."""
+        ...
+
+    async def write(self, content: bytes) -> None: ...
+
+    async def close_stdin(self) -> None: ...
+
+    async def resize(self, rows: int, columns: int) -> None: ...
+
+    async def wait(self) -> int: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Containers(Protocol):
+    async def start(self, launch: Launch) -> Started: ...
+
+    async def observe(self) -> dict[str, Process]: ...
+
+    async def signal(self, container_id: str, signum: int, *, all: bool = False) -> None: ...
+
+    async def wait(self, container_id: str) -> Process: ...
+
+    async def delete(self, container_id: str) -> None: ...
+
+    def exits(self) -> AsyncIterator[ProcessExit]: ...
+
+    async def exec(self, container_id: str, request: ExecRequest) -> ExecSession: ...
+
+    async def run(
+        self, container_id: str, args: Sequence[str], *, timeout_s: float, user: str | None = None
+    ) -> ExecResult: ...
+
+    async def stats(self, container_id: str) -> StatsSample: ...
+
+    def logs(
+        self, container_id: str, *, tail: int | None, since: float | None, follow: bool
+    ) -> AsyncIterator[bytes]:
+        """Yield log frames (``runtime.wire.frames``)."""
+        ...
+
+
+class WatchFiles(Protocol):
+    def __call__(self, files: Sequence[Path]) -> AsyncIterator[None]:
+        """Wake after one of the files was saved; bursts are one wake-up."""
+        ...
+
+
+class State(Protocol):
+    def load_stacks(self) -> tuple[StackRecord, ...]: ...
+
+    def save_stack(self, record: StackRecord) -> None: ...
+
+    def remove_stack(self, name: str) -> None: ...
+
+    def load_containers(self) -> tuple[ContainerRecord, ...]: ...
+
+    def save_container(self, record: ContainerRecord) -> None: ...
+
+    def remove_container(self, container_id: str) -> None: ...
+
+    def container_dir(self, container_id: str) -> Path: ...
+
+    def container_dirs(self) -> tuple[str, ...]: ...
+
+    def take_warnings(self) -> tuple[str, ...]: ...
+
+
+class History(Protocol):
+    def last_seq(self) -> int: ...
+
+    def add(self, events: Iterable[Event]) -> None: ...
+
+    def since(self, seq: int, *, limit: int = 10_000) -> list[Event]: ...

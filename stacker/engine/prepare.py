@@ -1,0 +1,221 @@
+"""What a container needs before its process can run, made and made again.
+
+``prepare`` is idempotent: it is called when a container is created, and before a start whenever
+something may be missing (after a reboot, after a supervisor's restart, after a repair).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacker.base.errors import Failed
+from stacker.engine.contents import Contents
+from stacker.engine.ports import Mounts, Networks, State, Volumes
+from stacker.oci.image import Image
+from stacker.plan.desired import container_name
+from stacker.plan.network_specs import EndpointSpec, PortSpec, Sandbox, SandboxSpec
+from stacker.plan.records import ContainerRecord
+from stacker.stack.model.service import Service
+from stacker.stack.model.stack import Stack
+from stacker.stack.model.volume import Volume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Where on the host everything is that the bundle refers to."""
+
+    rootfs: Path
+    sandbox: Sandbox | None
+    """None: the host's network, or another container's."""
+    netns: str | None
+    """Path of the network namespace to join; None: the host's."""
+    files: dict[str, str]
+    """Target in the container → path on the host: hosts, hostname, resolv.conf."""
+    contents: dict[str, str]
+    """Target in the container → path on the host: configs and secrets."""
+    volumes: dict[str, str]
+    """Target in the container → path on the host: volumes and binds."""
+
+
+class Preparer:
+    def __init__(
+        self,
+        *,
+        mounts: Mounts,
+        networks: Networks,
+        volumes: Volumes,
+        state: State,
+        run: Path,
+    ) -> None:
+        self._mounts = mounts
+        self._networks = networks
+        self._volumes = volumes
+        self._state = state
+        self._run = run
+
+    def rootfs(self, container_id: str) -> Path:
+        return self._run / "rootfs" / container_id
+
+    async def prepare(
+        self, stack: Stack, record: ContainerRecord, image: Image, contents: Contents
+    ) -> Prepared:
+        """Make the root file system, the network, and every file to be mounted."""
+        service = stack.services[record.service]
+        directory = self._state.container_dir(record.id)
+        rootfs = self.rootfs(record.id)
+        await self._mounts.mount_rootfs(
+            record.id,
+            [Path(layer) for layer in record.layers],
+            upper=directory / "upper",
+            work=directory / "work",
+            target=rootfs,
+        )
+        sandbox, netns = await self._network(stack, record, service)
+        return Prepared(
+            rootfs=rootfs,
+            sandbox=sandbox,
+            netns=netns,
+            files=await self._files(record, service, sandbox),
+            contents=await self._volumes.write_contents(record.id, await contents.files(service)),
+            volumes=await self._volume_paths(stack, record, service, image, rootfs),
+        )
+
+    async def release(self, record: ContainerRecord) -> None:
+        """Take away what ``prepare`` made, and the writable layer with it."""
+        await self._networks.detach(record.id)
+        await self._mounts.unmount_rootfs(self.rootfs(record.id))
+        await self._volumes.remove_contents(record.id)
+
+    async def sweep(self, kept: frozenset[str]) -> None:
+        """Unmount the root file systems that no container uses."""
+        await self._mounts.sweep({self.rootfs(container_id) for container_id in kept})
+
+    async def _network(
+        self, stack: Stack, record: ContainerRecord, service: Service
+    ) -> tuple[Sandbox | None, str | None]:
+        if service.network_mode == "host":
+            return None, None
+        if record.shared_sandbox is not None:
+            for sandbox in await self._networks.sandboxes():
+                if sandbox.container_id == record.shared_sandbox:
+                    return None, sandbox.netns
+            raise Failed(f"container {record.name}: the network it shares is gone")
+
+        sandbox = await self._networks.attach(sandbox_spec(stack, record))
+        return sandbox, sandbox.netns
+
+    async def _files(
+        self, record: ContainerRecord, service: Service, sandbox: Sandbox | None
+    ) -> dict[str, str]:
+        hostname = service.hostname or record.id[:12]
+        directory = self._run / "etc" / record.id
+        texts = {
+            "hostname": f"{hostname}\n",
+            "hosts": self._networks.hosts(
+                sandbox, hostname=hostname, extra_hosts=dict(service.extra_hosts)
+            ),
+            "resolv.conf": self._networks.resolv_conf(
+                sandbox, dns=service.dns, search=service.dns_search, options=service.dns_opt
+            ),
+        }
+        await self._volumes.write_files(directory, texts)
+        return {f"/etc/{name}": str(directory / name) for name in texts}
+
+    async def _volume_paths(
+        self,
+        stack: Stack,
+        record: ContainerRecord,
+        service: Service,
+        image: Image,
+        rootfs: Path,
+    ) -> dict[str, str]:
+        paths: dict[str, str] = {}
+        for mount in service.volumes:
+            if mount.type == "bind" and mount.source is not None:
+                create = mount.bind is None or mount.bind.create_host_path
+                paths[mount.target] = str(
+                    await self._volumes.host_path(mount.source, create=create)
+                )
+            elif mount.type == "volume":
+                options = mount.volume
+                volume = (
+                    stack.volumes[mount.source]
+                    if mount.source is not None
+                    else anonymous_volume(stack, record, mount.target)
+                )
+                path = await self._volume(
+                    stack,
+                    volume,
+                    mount.source or volume.name,
+                    rootfs,
+                    mount.target,
+                    fill=options is None or not options.nocopy,
+                )
+                subpath = options.subpath if options else None
+                paths[mount.target] = str(path / subpath if subpath else path)
+
+        declared = {mount.target.rstrip("/") for mount in service.volumes}
+        for target in image.config.volumes:
+            if target.rstrip("/") not in declared:
+                volume = anonymous_volume(stack, record, target)
+                paths[target] = str(
+                    await self._volume(stack, volume, volume.name, rootfs, target, fill=True)
+                )
+        return paths
+
+    async def _volume(
+        self, stack: Stack, volume: Volume, key: str, rootfs: Path, target: str, *, fill: bool
+    ) -> Path:
+        await self._volumes.ensure(volume, stack=stack.name, key=key)
+        path = await self._volumes.attach(volume)
+        if fill:
+            await self._volumes.fill(volume.name, rootfs, target)
+        return path
+
+
+def anonymous_volume(stack: Stack, record: ContainerRecord, target: str) -> Volume:
+    """Name a volume after its place, so that a container made anew finds its data again."""
+    place = target.strip("/").replace("/", "-") or "root"
+    return Volume(name=f"{stack.name}_{record.service}-{record.index}_{place}")
+
+
+def sandbox_spec(stack: Stack, record: ContainerRecord) -> SandboxSpec:
+    """Say what the network driver has to make for a container."""
+    service = stack.services[record.service]
+    names = (record.service, record.name, record.id[:12])
+    return SandboxSpec(
+        container_id=record.id,
+        stack=stack.name,
+        name=record.name,
+        endpoints=tuple(
+            EndpointSpec(
+                network=stack.networks[key].name,
+                aliases=tuple(dict.fromkeys((*names, *attachment.aliases))),
+                ipv4_address=attachment.ipv4_address,
+            )
+            for key, attachment in service.networks.items()
+        ),
+        ports=ports(service),
+    )
+
+
+def ports(service: Service) -> tuple[PortSpec, ...]:
+    return tuple(
+        PortSpec(
+            target=port.target,
+            published=port.published,
+            protocol=port.protocol,
+            host_ip=port.host_ip or "0.0.0.0",
+        )
+        for port in service.ports
+    )
+
+
+def current_container(stack: Stack, service: str, records: tuple[ContainerRecord, ...]) -> str:
+    """Return the id of a service's first container, whose namespaces others may share."""
+    name = container_name(stack, service, 1)
+    for record in records:
+        if record.name == name:
+            return record.id
+    raise Failed(f"service {service} has no container whose namespace could be shared")

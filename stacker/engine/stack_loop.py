@@ -1,0 +1,325 @@
+"""One stack: observe → plan → execute, again and again, until it is taken down.
+
+Level-based: an event only wakes the loop; what is true is observed anew in each pass. A new
+declaration is *staged* first (its images are fetched, its ports and subnets checked); only when
+that succeeds does it replace the one that is being kept true, so a bad ``up`` changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import anyio
+from anyio.abc import TaskGroup
+
+from stacker.base.errors import StackerError
+from stacker.engine.contents import Contents
+from stacker.engine.execute import StepFailure, execute
+from stacker.engine.health import HealthProbes, Probed
+from stacker.engine.observe import observe
+from stacker.engine.perform import Performer, Tools
+from stacker.engine.ports import State
+from stacker.engine.stage import stage
+from stacker.plan.desired import Desired
+from stacker.plan.health import check_of
+from stacker.plan.observed import Observed
+from stacker.plan.plan import Plan
+from stacker.plan.reconcile import reconcile
+from stacker.plan.records import StackRecord
+from stacker.plan.teardown import teardown
+from stacker.plan.verdict import Verdict, settle
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_S = 1.0
+LONGEST_RETRY_S = 60.0
+"""Between passes of which steps failed: doubled each time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A declaration that is not accepted yet."""
+
+    record: StackRecord
+    desired: Desired
+    secrets: dict[str, str]
+    """The caller's environment, for configs and secrets that come from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What ``down`` asked for."""
+
+    volumes: bool
+    grace_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """What the latest pass saw, planned and could not do."""
+
+    number: int = 0
+    observed: Observed = field(default_factory=Observed)
+    plan: Plan = field(default_factory=Plan)
+    failures: tuple[StepFailure, ...] = ()
+
+
+class StackLoop:
+    def __init__(self, name: str, tools: Tools, state: State, *, tasks: TaskGroup) -> None:
+        self.name = name
+        self.record: StackRecord | None = None
+        """The accepted declaration; None while the first one is being staged."""
+        self.desired: Desired | None = None
+        self.latest = Pass()
+        self.rejected: dict[int, str] = {}
+        """Generation → why its declaration was not accepted."""
+        self.ended = anyio.Event()
+        """Set when the stack is down and forgotten."""
+        self._tools = tools
+        self._state = state
+        self._performer = Performer(tools, name)
+        self._contents: dict[str, str] = {}
+        self._candidate: Candidate | None = None
+        self._ending: Ending | None = None
+        self._staging: anyio.CancelScope | None = None
+        self._woken = anyio.Event()
+        self._changed = anyio.Event()
+        self._retry_s = 0.0
+        self._probes = HealthProbes(
+            tools.containers,
+            tools.records,
+            tools.bus,
+            tasks=tasks,
+            wake=self.wake,
+            now=tools.now,
+        )
+
+    @property
+    def is_ending(self) -> bool:
+        return self._ending is not None
+
+    def restore(self, record: StackRecord, desired: Desired) -> None:
+        """Go on with what an earlier supervisor had accepted."""
+        self.record, self.desired = record, desired
+        self._contents = dict(record.contents)
+
+    def propose(self, candidate: Candidate) -> None:
+        """Stage a new declaration; one that is still being staged is given up."""
+        self._candidate = candidate
+        self._interrupt()
+
+    def end(self, ending: Ending) -> None:
+        """Take the stack down."""
+        self._ending = ending
+        self._interrupt()
+
+    def ask(self, change: Callable[[Desired], Desired], *, grace_s: float | None = None) -> None:
+        """Change what is wanted beside the file: stopped services, restarts."""
+        if self.desired is None or self.record is None:
+            return
+        self.desired = change(self.desired)
+        self._performer.grace_s = grace_s
+        if self.desired.stopped != self.record.stopped:
+            self.record = replace(self.record, stopped=self.desired.stopped)
+            self._state.save_stack(self.record)
+        self.wake()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def next_change(self) -> None:
+        """Wait until a pass has ended, or a declaration was accepted or rejected."""
+        await self._changed.wait()
+
+    def verdict(self, *, healthy: bool) -> Verdict:
+        """Say whether the latest pass found what is declared."""
+        if self.desired is None or self.latest.number == 0:
+            return Verdict(settled=False)
+        if self.latest.failures:
+            return Verdict(settled=True, failures=tuple(map(str, self.latest.failures)))
+        return settle(self.desired, self.latest.observed, self.latest.plan, healthy=healthy)
+
+    async def run(self) -> None:
+        """Keep the stack true until it is down."""
+        try:
+            while not self.ended.is_set():
+                self._woken = anyio.Event()
+                try:
+                    wake_at = await self._once()
+                except StackerError as error:
+                    log.warning("stack %s: %s", self.name, error)
+                    wake_at = self._retry_at()
+                except Exception:
+                    # a bug in one pass must not end the supervision of this stack
+                    log.exception("stack %s: pass failed", self.name)
+                    wake_at = self._retry_at()
+                self._tell_changed()
+                if not self.ended.is_set():
+                    await self._sleep(wake_at)
+        finally:
+            self._probes.stop()
+
+    async def _once(self) -> float | None:
+        """Do one pass and return when to plan again at the latest."""
+        if self._ending is not None:
+            return await self._take_down(self._ending)
+        if self._candidate is not None:
+            await self._stage(self._candidate)
+        if self.desired is None:
+            if self._candidate is None and self._ending is None:
+                self.ended.set()
+            return None
+        return await self._converge(self.desired)
+
+    async def _stage(self, candidate: Candidate) -> None:
+        try:
+            with anyio.CancelScope() as self._staging:
+                contents = await stage(
+                    self._tools, self._performer, candidate.desired, candidate.secrets
+                )
+                self._accept(candidate, contents)
+        except StackerError as error:
+            self._reject(candidate, str(error), error.kind)
+        finally:
+            self._staging = None
+            if self._candidate is candidate:
+                self._candidate = None
+
+    def _accept(self, candidate: Candidate, contents: dict[str, str]) -> None:
+        stopped = candidate.desired.stopped
+        self.record = replace(candidate.record, stopped=stopped, contents=contents)
+        self._state.save_stack(self.record)
+        self.desired, self._contents = candidate.desired, contents
+        self._retry_s = 0.0
+        self.latest = Pass()
+        self._tools.bus.emit(
+            "stack.declared",
+            f"stack {self.name} is declared",
+            stack=self.name,
+            generation=candidate.record.generation,
+        )
+
+    def _reject(self, candidate: Candidate, message: str, kind: str) -> None:
+        generation = candidate.record.generation
+        self.rejected[generation] = message
+        self._tools.bus.emit(
+            "stack.failed",
+            message,
+            stack=self.name,
+            generation=generation,
+            errors=message,
+            error_kind=kind,
+        )
+        self._tell_changed()
+
+    async def _converge(self, desired: Desired) -> float | None:
+        observed = await observe(self._tools, self.name, desired, self._contents)
+        plan = reconcile(desired, observed, now=self._tools.now())
+        self._performer.desired = desired
+        self._sync_probes(desired, observed)
+        if not plan.ready:
+            self._note(Pass(number=self.latest.number + 1, observed=observed, plan=plan))
+            return plan.wake_at
+
+        failures = await execute(plan, self._performer, bus=self._tools.bus, stack=self.name)
+        self._forget_requests(desired)
+        if not failures:
+            self._retry_s = 0.0
+            self.wake()
+            return None
+        self._note(
+            Pass(
+                number=self.latest.number + 1,
+                observed=await observe(self._tools, self.name, desired, self._contents),
+                plan=plan,
+                failures=failures,
+            )
+        )
+        return self._retry_at()
+
+    def _note(self, latest: Pass) -> None:
+        """Keep what a pass found; tell it once when it is news."""
+        before, self.latest = self.latest, latest
+        was_quiet = before.number > 0 and not before.failures and before.plan == latest.plan
+        generation = self.desired.generation if self.desired is not None else 0
+        if latest.failures:
+            errors = "; ".join(map(str, latest.failures))
+            self._tools.bus.emit(
+                "stack.failed", errors, stack=self.name, generation=generation, errors=errors
+            )
+        elif not was_quiet:
+            self._tools.bus.emit(
+                "stack.converged",
+                f"stack {self.name}: "
+                + ("as declared" if latest.plan.is_empty else "waiting for dependencies"),
+                stack=self.name,
+                generation=generation,
+                pending=len(latest.plan.steps),
+            )
+
+    def _forget_requests(self, done: Desired) -> None:
+        """Requests for one pass are fulfilled; those that came during the pass stay."""
+        if self.desired is None:
+            return
+        self.desired = replace(
+            self.desired,
+            refresh=self.desired.refresh - done.refresh,
+            recreate=self.desired.recreate - done.recreate,
+            restart=self.desired.restart - done.restart,
+            rerun=self.desired.rerun - done.rerun,
+        )
+        self._performer.grace_s = None
+
+    def _sync_probes(self, desired: Desired, observed: Observed) -> None:
+        probed: list[Probed] = []
+        for container in observed.containers:
+            service = desired.stack.services.get(container.service)
+            if service is None:
+                continue
+            image = self._tools.launcher.image_config(container.image_id)
+            check = check_of(service.healthcheck, image.healthcheck if image else None)
+            if check is not None:
+                probed.append(Probed(container=container, check=check, user=None))
+        self._probes.sync(tuple(probed))
+
+    async def _take_down(self, ending: Ending) -> float | None:
+        self._probes.stop()
+        stack = self.desired.stack if self.desired is not None else None
+        observed = await observe(self._tools, self.name, None, {})
+        plan = teardown(stack, observed, volumes=ending.volumes)
+        self._performer.desired = None
+        self._performer.grace_s = ending.grace_s
+        failures = await execute(plan, self._performer, bus=self._tools.bus, stack=self.name)
+        if failures:
+            self._note(Pass(number=self.latest.number + 1, plan=plan, failures=failures))
+            return self._retry_at()
+
+        if stack is not None:
+            await Contents(self._tools.volumes, stack).forget()
+        self._state.remove_stack(self.name)
+        self.record = self.desired = None
+        self._tools.bus.emit("stack.removed", f"stack {self.name} is down", stack=self.name)
+        self.ended.set()
+        return None
+
+    def _retry_at(self) -> float:
+        self._retry_s = min(max(FIRST_RETRY_S, self._retry_s * 2), LONGEST_RETRY_S)
+        return self._tools.now() + self._retry_s
+
+    async def _sleep(self, wake_at: float | None) -> None:
+        if wake_at is None:
+            await self._woken.wait()
+            return
+        with anyio.move_on_after(max(0.0, wake_at - self._tools.now())):
+            await self._woken.wait()
+
+    def _interrupt(self) -> None:
+        if self._staging is not None:
+            self._staging.cancel()
+        self.wake()
+
+    def _tell_changed(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()

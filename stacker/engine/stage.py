@@ -1,0 +1,60 @@
+"""Before a declaration is accepted: fetch and check everything that could make it fail.
+
+Nothing that runs is touched here. What fails here leaves the running stack as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stacker.engine.contents import Contents
+from stacker.engine.fetch import fetch_all
+from stacker.engine.observe import observe
+from stacker.engine.perform import Performer, Tools
+from stacker.engine.prepare import ports
+from stacker.plan.desired import Desired
+from stacker.plan.observed import Observed
+from stacker.plan.operations import CreateContainer, CreateNetwork, PullImage, RemoveContainer
+from stacker.plan.plan import Plan
+from stacker.plan.reconcile import reconcile
+
+
+async def stage(
+    tools: Tools, performer: Performer, desired: Desired, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the digests of the contents; raise what stands in the way, before anything stops."""
+    name = desired.stack.name
+    contents = await Contents(tools.volumes, desired.stack).gather(environment)
+    observed = await observe(tools, name, desired, contents)
+    plan = reconcile(desired, observed, now=tools.now())
+    await _check_networks(tools, plan)
+    await _check_ports(tools, desired, observed, plan)
+    await _check_binds(tools, desired)
+    await fetch_all(
+        performer,
+        tuple(step.operation for step in plan.steps if isinstance(step.operation, PullImage)),
+    )
+    return contents
+
+
+async def _check_networks(tools: Tools, plan: Plan) -> None:
+    for step in plan.steps:
+        if isinstance(step.operation, CreateNetwork):
+            await tools.networks.check_network(step.operation.spec)
+
+
+async def _check_ports(tools: Tools, desired: Desired, observed: Observed, plan: Plan) -> None:
+    """Ports of containers to be made must be free, but for what their predecessors hold."""
+    going = {s.operation.id for s in plan.steps if isinstance(s.operation, RemoveContainer)}
+    for step in plan.steps:
+        if isinstance(step.operation, CreateContainer):
+            service = desired.stack.services[step.operation.service]
+            await tools.networks.check_ports(ports(service), besides=going)
+
+
+async def _check_binds(tools: Tools, desired: Desired) -> None:
+    for service in desired.stack.services.values():
+        for mount in service.volumes:
+            strict = mount.bind is not None and not mount.bind.create_host_path
+            if mount.type == "bind" and mount.source is not None and strict:
+                await tools.volumes.host_path(mount.source, create=False)

@@ -1,0 +1,70 @@
+"""What the engine answers: stacks as they are, and the outcomes of what was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stacker.engine.stack_loop import StackLoop
+from stacker.plan.observed import Observed
+from stacker.stack.model.stack import Stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOutcome:
+    stack: str
+    generation: int
+    since: int
+    """Number of the latest event before it: follow the events from here."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitOutcome:
+    ok: bool
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogChunk:
+    container: str
+    service: str
+    frames: bytes
+    """Whole frames, see ``runtime.wire.frames``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackState:
+    name: str
+    desired: str
+    """``up`` or ``stopped``"""
+    generation: int
+    files: tuple[str, ...]
+    working_dir: str
+    stack: Stack
+    observed: Observed
+    in_sync: bool
+    problems: tuple[str, ...]
+    notes: dict[str, str]
+    """Container name → why nothing is done about it now: ``restarts in 3 s``."""
+
+
+def stack_state(loop: StackLoop, observed: Observed) -> StackState | None:
+    """Say how a stack is; None while its first declaration is not accepted."""
+    if loop.record is None or loop.desired is None:
+        return None
+    services = set(loop.desired.stack.services)
+    latest = loop.latest
+    problems = [str(failure) for failure in latest.failures]
+    problems += [f"{service}: {reason}" for service, reason in latest.plan.problems]
+    return StackState(
+        name=loop.name,
+        desired="stopped" if services and services <= loop.desired.stopped else "up",
+        generation=loop.record.generation,
+        files=loop.record.files,
+        working_dir=loop.record.working_dir,
+        stack=loop.desired.stack,
+        observed=observed,
+        in_sync=latest.number > 0 and latest.plan.is_empty and not latest.failures,
+        problems=tuple(problems),
+        notes=dict(latest.plan.notes),
+    )
