@@ -30,8 +30,6 @@ _FORMATS = {
 _WHITEOUT = Attributes(mode=stat.S_IFCHR)
 _XATTRS_KEPT = (b"user.", b"security.capability", b"system.posix_acl_")
 _XATTRS_DROPPED = (b"user.overlay.",)
-IMPLIED = whiteout.OVERLAY_PRIVATE + b"stacker.implied"
-"""The xattr of directories that the archive did not list. overlayfs hides it."""
 
 
 class LayerTree:
@@ -99,7 +97,7 @@ class LayerTree:
             if directory.opaque:
                 xattrs.update([whiteout.OVERLAY_OPAQUE])
             if not directory.listed:
-                xattrs[IMPLIED] = b""
+                xattrs[whiteout.IMPLIED] = b""
                 self.implied |= directory is not self._changes.root
             directory.attributes = replace(directory.attributes, xattrs=xattrs)
 

@@ -1,0 +1,93 @@
+"""The driver: root file systems mounted, layers shared, leftovers swept.
+
+Called by the engine. Everything lives below the run directory, which is made a private mount first
+so that nothing of it spreads to other namespaces and theirs do not hold ours busy. Each operation
+is some system calls of about a millisecond in all, done in a thread because a layer's first block
+may have to come from a disk; one at a time, so that a layer is not taken away while another
+container is about to use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+from stacker.base.errors import Denied, Failed
+from stacker.drivers.mounts.erofs import Method
+from stacker.drivers.mounts.probe import probe
+from stacker.drivers.mounts.tree import MountTree
+
+T = TypeVar("T")
+
+
+class Mounts:
+    """The mounts below one run directory."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._tree = MountTree(run)
+        self._lock = anyio.Lock()
+        self._prepared = False
+
+    async def prepare(self) -> None:
+        """Makes the run directory a private mount; called by the others when need be."""
+        async with self._lock:
+            await self._prepare()
+
+    async def close(self) -> None:
+        """Takes the run directory's own mount away, if nothing is left below it."""
+        async with self._lock:
+            await self._do(f"release {self._run}", self._tree.release)
+            self._prepared = False
+
+    async def probe(self, directory: Path | None = None) -> Method:
+        """How layers that lie in `directory` can be mounted; Unsupported when not at all."""
+        async with self._lock:
+            await self._prepare()
+            where = directory or self._run
+            return await self._do(f"probe EROFS in {where}", lambda: probe(where, self._run))
+
+    async def mount_rootfs(
+        self, container_id: str, layers: Sequence[Path], *, upper: Path, work: Path, target: Path
+    ) -> None:
+        """Stacks the layers (lowest first) under `upper` at `target`; idempotent.
+
+        `upper` and `work`, on one file system, are made when they do not exist; a new `upper` gets
+        the owner and mode of the image's root directory.
+        """
+        async with self._lock:
+            await self._prepare()
+            await self._do(
+                f"container {container_id}: mount the root file system",
+                lambda: self._tree.mount(layers, upper, work, target),
+            )
+
+    async def unmount_rootfs(self, target: Path) -> None:
+        """Unmounts it, and the layers that no other container uses; no error when not mounted."""
+        async with self._lock:
+            await self._do(f"unmount {target}", lambda: self._tree.unmount(target))
+
+    async def sweep(self, needed_targets: Collection[Path]) -> None:
+        """Unmounts the root file systems that are not needed, and the layers then unused."""
+        needed = frozenset(needed_targets)
+        async with self._lock:
+            await self._prepare()
+            await self._do(f"sweep {self._run}", lambda: self._tree.sweep(needed))
+
+    async def _prepare(self) -> None:
+        if not self._prepared:
+            await self._do(f"prepare {self._run}", self._tree.prepare)
+            self._prepared = True
+
+    @staticmethod
+    async def _do(what: str, step: Callable[[], T]) -> T:
+        try:
+            return await anyio.to_thread.run_sync(step)
+        except PermissionError as error:
+            raise Denied(f"{what}: {error.strerror}") from error
+        except OSError as error:
+            raise Failed(f"{what}: {error.strerror}") from error

@@ -1,0 +1,88 @@
+"""Stacking lower directories under a writable one: overlayfs.
+
+Called by `mounts`. On Linux 6.8 and later through fsconfig, a layer a call; before that through
+mount(2), whose options must fit one page: paths that are too long for it, or that hold characters
+which the option parser splits at, are named by descriptors.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from runtime.linux import mount as linux
+from stacker.base.errors import Denied, Failed, NoSpace, Unsupported
+from stacker.drivers.mounts.context import Context
+
+_SETTINGS = {
+    # no features whose xattrs a container could forge in its upper directory on another host
+    "redirect_dir": "nofollow",
+    "metacopy": "off",
+    # an index ties the upper directory to the lower file system's identity, which a new mount
+    # of the same layer does not keep
+    "index": "off",
+}
+_PAGE = 4096
+_SPECIAL = frozenset(":,\\")
+
+
+def mount_overlay(lowers: Sequence[Path], *, upper: Path, work: Path, target: Path) -> None:
+    """Mounts with the highest of `lowers` first, as overlayfs counts."""
+    try:
+        _configured(lowers, upper, work, target)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS):
+            raise _translated(target, error, "") from error
+    else:
+        return
+    try:
+        _classic(lowers, upper, work, target)
+    except OSError as error:
+        raise _translated(target, error, "; see the kernel log") from error
+
+
+def _configured(lowers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
+    with Context("overlay") as context:
+        context.string("source", "stacker")
+        for lower in lowers:
+            context.path("lowerdir+", os.fspath(lower))
+        context.path("upperdir", os.fspath(upper))
+        context.path("workdir", os.fspath(work))
+        for key, value in _SETTINGS.items():
+            context.string(key, value)
+        context.attach(os.fspath(target), 0)
+
+
+def _classic(lowers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
+    paths = [os.fspath(path) for path in (upper, work, *lowers)]
+    options = _options(paths)
+    opened: list[int] = []
+    try:
+        if len(os.fsencode(options)) >= _PAGE or any(_SPECIAL & set(path) for path in paths):
+            opened = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths]
+            options = _options([f"/proc/self/fd/{fd}" for fd in opened])
+        linux.mount("stacker", os.fspath(target), "overlay", 0, options)
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
+def _options(paths: list[str]) -> str:
+    upper, work, *lowers = paths
+    settings = ",".join(f"{key}={value}" for key, value in _SETTINGS.items())
+    return f"lowerdir={':'.join(lowers)},upperdir={upper},workdir={work},{settings}"
+
+
+def _translated(target: Path, error: OSError, hint: str) -> Exception:
+    what = f"mount root file system {target}: {error.strerror}{hint}"
+    match error.errno:
+        case errno.EPERM | errno.EACCES:
+            return Denied(what)
+        case errno.ENODEV:
+            return Unsupported(f"mount root file system {target}: the kernel has no overlayfs")
+        case errno.ENOSPC | errno.EDQUOT:
+            return NoSpace(what)
+        case _:
+            return Failed(what)
