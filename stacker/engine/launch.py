@@ -1,0 +1,141 @@
+"""From a record to a running process: the bundle is built here and handed to the runtime.
+
+What a container needs is prepared at most once while this supervisor lives; after a restart of
+the supervisor, or when something was lost, it is prepared again (``Preparer.prepare`` is
+idempotent).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stacker.base.facts import HostFacts
+from stacker.bundle.inputs import ContainerInputs, HostMount
+from stacker.bundle.spec import build_spec
+from stacker.engine.contents import Contents
+from stacker.engine.ports import Containers, Volumes
+from stacker.engine.prepare import Prepared, Preparer
+from stacker.oci.image import Image
+from stacker.oci.image_config import ImageConfig
+from stacker.plan.container_specs import Launch, LogOptions, Started
+from stacker.plan.records import ContainerRecord
+from stacker.stack.model.service import Service
+from stacker.stack.model.stack import Stack
+
+LARGEST_PASSWD = 1024 * 1024
+"""Bytes of an image's /etc/passwd or /etc/group (security.md R11)."""
+
+
+class Launcher:
+    def __init__(
+        self,
+        *,
+        preparer: Preparer,
+        containers: Containers,
+        volumes: Volumes,
+        facts: HostFacts,
+        cgroup_parent: str,
+    ) -> None:
+        self._preparer = preparer
+        self._containers = containers
+        self._volumes = volumes
+        self._facts = facts
+        self._cgroup_parent = cgroup_parent
+        self._prepared: dict[str, Prepared] = {}
+        self._configs: dict[str, ImageConfig] = {}
+
+    async def prepare(
+        self, stack: Stack, record: ContainerRecord, image: Image, contents: Contents
+    ) -> None:
+        """Make everything but the process."""
+        self._configs[image.id] = image.config
+        self._prepared[record.id] = await self._preparer.prepare(stack, record, image, contents)
+
+    def forget(self, container_id: str) -> None:
+        """Prepare it again before its next start."""
+        self._prepared.pop(container_id, None)
+
+    def image_config(self, image_id: str) -> ImageConfig | None:
+        """Return the config of an image that a container was prepared from."""
+        return self._configs.get(image_id)
+
+    async def launch(
+        self,
+        stack: Stack,
+        record: ContainerRecord,
+        image: Image,
+        contents: Contents,
+        *,
+        parents: Mapping[str, ContainerRecord | None],
+    ) -> Started:
+        """Start the container's process; ``parents``: whose namespaces it shares, by service."""
+        if record.id not in self._prepared:
+            await self.prepare(stack, record, image, contents)
+        prepared = self._prepared[record.id]
+        service = stack.services[record.service]
+        inputs = await self._inputs(stack, record, service, prepared, parents)
+        return await self._containers.start(
+            Launch(
+                container_id=record.id,
+                spec=build_spec(service, image.config, self._facts, inputs),
+                runtime=service.runtime,
+                log=_log_options(service),
+                stdin_open=service.stdin_open,
+                terminal=service.tty,
+            )
+        )
+
+    async def _inputs(
+        self,
+        stack: Stack,
+        record: ContainerRecord,
+        service: Service,
+        prepared: Prepared,
+        parents: Mapping[str, ContainerRecord | None],
+    ) -> ContainerInputs:
+        async def read(path: str) -> bytes | None:
+            return await self._volumes.read_in_root(
+                prepared.rootfs, path, largest=LARGEST_PASSWD
+            )
+
+        files = [
+            HostMount(target=target, source=source) for target, source in prepared.files.items()
+        ]
+        files += [
+            HostMount(target=target, source=source, read_only=True)
+            for target, source in prepared.contents.items()
+        ]
+        return ContainerInputs(
+            container_id=record.id,
+            name=record.name,
+            stack=stack.name,
+            hostname=service.hostname or record.id[:12],
+            rootfs=str(prepared.rootfs),
+            cgroups_path=f"{self._cgroup_parent}/{record.id}",
+            network_namespace=prepared.netns,
+            pid_namespace=_namespace(service.pid, "pid", parents),
+            ipc_namespace=_namespace(service.ipc, "ipc", parents),
+            files=tuple(files),
+            volumes=prepared.volumes,
+            passwd=await read("/etc/passwd"),
+            group=await read("/etc/group"),
+        )
+
+
+def _namespace(
+    mode: str | None, kind: str, parents: Mapping[str, ContainerRecord | None]
+) -> str | None:
+    if mode is None or not mode.startswith("service:"):
+        return None
+    parent = parents.get(mode.removeprefix("service:"))
+    return f"/proc/{parent.pid}/ns/{kind}" if parent is not None and parent.pid else None
+
+
+def _log_options(service: Service) -> LogOptions:
+    defaults = LogOptions()
+    if service.logging.driver == "none":
+        return LogOptions(max_files=0)
+    return LogOptions(
+        max_size=service.logging.max_size or defaults.max_size,
+        max_files=service.logging.max_file or defaults.max_files,
+    )
