@@ -26,7 +26,9 @@ from stacker.engine.observe import observe
 from stacker.engine.perform import Tools, signal_number
 from stacker.engine.ports import ExecSession, State, WatchFiles
 from stacker.engine.stack_loop import Ending, StackLoop
+from stacker.engine.supervise import follow_exits, follow_networks, sweep
 from stacker.engine.views import LogChunk, StackState, UpOutcome, WaitOutcome, stack_state
+from stacker.engine.watch import Watches
 from stacker.oci.image import Image
 from stacker.plan.container_specs import ExecRequest, StatsSample
 from stacker.plan.declaration import Declaration
@@ -45,7 +47,7 @@ class Engine:
         self._state = state
         self._watch_files = watch_files
         self._loops: dict[str, StackLoop] = {}
-        self._watched: dict[str, anyio.CancelScope] = {}
+        self._watches: Watches | None = None
         self._exit_stack = AsyncExitStack()
         self._group: TaskGroup | None = None
         self._emptied = anyio.Event()
@@ -55,7 +57,9 @@ class Engine:
         await self._exit_stack.__aenter__()
         self._group = await self._exit_stack.enter_async_context(anyio.create_task_group())
         self._exit_stack.callback(self._group.cancel_scope.cancel)
+        self._watches = Watches(self._group, self._watch_files, self._apply)
         self._tools.records.load()
+        await sweep(self._tools, self._state)
         for record in self._state.load_stacks():
             try:
                 desired = declare.restored(record)
@@ -65,14 +69,13 @@ class Engine:
             loop = self._make_loop(record.name)
             loop.restore(record, desired)
             if record.watch:
-                self._watch(record.name, declare.declaration_of(record))
-        await self._sweep()
+                self._watches.start(record.name, declare.declaration_of(record))
         for warning in self._state.take_warnings():
             self._warn(warning)
 
         self._group.start_soon(self._tools.bus.keep)
-        self._group.start_soon(self._follow_exits)
-        self._group.start_soon(self._follow_networks)
+        self._group.start_soon(follow_exits, self._tools, self._wake)
+        self._group.start_soon(follow_networks, self._tools, self._wake_all)
         for loop in self._loops.values():
             self._group.start_soon(self._run_loop, loop)
         return self
@@ -116,9 +119,7 @@ class Engine:
         loop.propose(candidate)
         if is_new:
             self._tasks.start_soon(self._run_loop, loop)
-        self._unwatch(name)
-        if declaration.watch:
-            self._watch(name, declaration)
+        self._watch(name, declaration if declaration.watch else None)
         return UpOutcome(
             stack=name,
             generation=candidate.record.generation,
@@ -162,7 +163,7 @@ class Engine:
     async def down(self, stack: str, *, volumes: bool, timeout_s: float | None) -> None:
         """Take a stack away, and wait until nothing of it is left."""
         loop = self._loop(stack)
-        self._unwatch(stack)
+        self._watch(stack, None)
         loop.end(Ending(volumes=volumes, grace_s=timeout_s))
         number = loop.latest.number
         while not loop.ended.is_set():
@@ -244,6 +245,11 @@ class Engine:
         return tuple(states)
 
     # ---- streams
+
+    @property
+    def last_event(self) -> int:
+        """Number of the latest event."""
+        return self._tools.bus.seq
 
     def events(self, *, since: int | None, follow: bool) -> AsyncIterator[Event]:
         return self._tools.bus.follow(since=since, forever=follow)
@@ -346,7 +352,7 @@ class Engine:
         await loop.run()
         if loop.ended.is_set() and self._loops.get(loop.name) is loop:
             del self._loops[loop.name]
-            self._unwatch(loop.name)
+            self._watch(loop.name, None)
             if not self._loops:
                 self._emptied.set()
                 self._emptied = anyio.Event()
@@ -389,51 +395,22 @@ class Engine:
         if loop.latest.failures:
             raise Failed("; ".join(str(failure) for failure in loop.latest.failures))
 
-    async def _follow_exits(self) -> None:
-        async for ended in self._tools.containers.exits():
-            self._tools.ended(ended.container_id, ended.process)
-            record = self._tools.records.get(ended.container_id)
-            if record is not None and record.stack in self._loops:
-                self._loops[record.stack].wake()
+    def _wake(self, stack: str) -> None:
+        if stack in self._loops:
+            self._loops[stack].wake()
 
-    async def _follow_networks(self) -> None:
-        async for _ in self._tools.networks.watch():
-            for loop in self._loops.values():
-                loop.wake()
+    def _wake_all(self) -> None:
+        for loop in self._loops.values():
+            loop.wake()
 
-    async def _sweep(self) -> None:
-        """Take away what a supervisor that died half-way has left."""
-        records = self._tools.records.all()
-        kept = frozenset(record.id for record in records)
-        await self._tools.networks.sweep(kept)
-        await self._tools.preparer.sweep(kept)
-        for container_id in self._state.container_dirs():
-            if container_id not in kept:
-                self._state.remove_container(container_id)
-
-    def _watch(self, name: str, declaration: Declaration) -> None:
-        scope = anyio.CancelScope()
-        self._watched[name] = scope
-        self._tasks.start_soon(self._follow_files, name, declaration, scope)
-
-    def _unwatch(self, name: str) -> None:
-        scope = self._watched.pop(name, None)
-        if scope is not None:
-            scope.cancel()
-
-    async def _follow_files(
-        self, name: str, declaration: Declaration, scope: anyio.CancelScope
-    ) -> None:
-        with scope:
-            files = await self._files_of(declaration)
-            async for _ in self._watch_files(files):
-                await self._apply(name, declaration)
-
-    async def _files_of(self, declaration: Declaration) -> tuple[Path, ...]:
-        try:
-            return (await declare.load(declaration)).files_read
-        except StackerError:
-            return tuple(Path(file) for file in declaration.files)
+    def _watch(self, stack: str, declaration: Declaration | None) -> None:
+        """Watch a stack's files; None: no longer."""
+        if self._watches is None:
+            return
+        if declaration is None:
+            self._watches.stop(stack)
+        else:
+            self._watches.start(stack, declaration)
 
     async def _apply(self, name: str, declaration: Declaration) -> None:
         """Apply the files as they are; a broken one keeps the last good declaration."""

@@ -16,7 +16,6 @@ from stacker.engine.contents import Contents
 from stacker.engine.ports import Containers, Volumes
 from stacker.engine.prepare import Prepared, Preparer
 from stacker.oci.image import Image
-from stacker.oci.image_config import ImageConfig
 from stacker.plan.container_specs import Launch, LogOptions, Started
 from stacker.plan.records import ContainerRecord
 from stacker.stack.model.service import Service
@@ -42,22 +41,16 @@ class Launcher:
         self._facts = facts
         self._cgroup_parent = cgroup_parent
         self._prepared: dict[str, Prepared] = {}
-        self._configs: dict[str, ImageConfig] = {}
 
     async def prepare(
         self, stack: Stack, record: ContainerRecord, image: Image, contents: Contents
     ) -> None:
         """Make everything but the process."""
-        self._configs[image.id] = image.config
         self._prepared[record.id] = await self._preparer.prepare(stack, record, image, contents)
 
     def forget(self, container_id: str) -> None:
         """Prepare it again before its next start."""
         self._prepared.pop(container_id, None)
-
-    def image_config(self, image_id: str) -> ImageConfig | None:
-        """Return the config of an image that a container was prepared from."""
-        return self._configs.get(image_id)
 
     async def launch(
         self,
@@ -94,9 +87,7 @@ class Launcher:
         parents: Mapping[str, ContainerRecord | None],
     ) -> ContainerInputs:
         async def read(path: str) -> bytes | None:
-            return await self._volumes.read_in_root(
-                prepared.rootfs, path, largest=LARGEST_PASSWD
-            )
+            return await self._volumes.read_in_root(prepared.rootfs, path, largest=LARGEST_PASSWD)
 
         files = [
             HostMount(target=target, source=source) for target, source in prepared.files.items()

@@ -218,7 +218,7 @@ class StackLoop:
         observed = await observe(self._tools, self.name, desired, self._contents)
         plan = reconcile(desired, observed, now=self._tools.now())
         self._performer.desired = desired
-        self._sync_probes(desired, observed)
+        await self._sync_probes(desired, observed)
         if not plan.ready:
             self._note(Pass(number=self.latest.number + 1, observed=observed, plan=plan))
             return plan.wake_at
@@ -272,14 +272,14 @@ class StackLoop:
         )
         self._performer.grace_s = None
 
-    def _sync_probes(self, desired: Desired, observed: Observed) -> None:
+    async def _sync_probes(self, desired: Desired, observed: Observed) -> None:
         probed: list[Probed] = []
         for container in observed.containers:
             service = desired.stack.services.get(container.service)
             if service is None:
                 continue
-            image = self._tools.launcher.image_config(container.image_id)
-            check = check_of(service.healthcheck, image.healthcheck if image else None)
+            image = await self._tools.images.find(container.image_id)
+            check = check_of(service.healthcheck, image.config.healthcheck if image else None)
             if check is not None:
                 probed.append(Probed(container=container, check=check, user=None))
         self._probes.sync(tuple(probed))
