@@ -1,0 +1,54 @@
+"""What is wrong with a stack file: gathered while decoding, told together.
+
+A decoder raises `Refused`; whatever decodes several things at once gathers the refusals of all
+and raises one. `pipeline.py` turns it into `Invalid`, so that one run shows every mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from stacker.base.errors import Invalid
+
+MAX_TOLD = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    where: str
+    message: str
+
+
+class Refused(Exception):
+    """Something of the file cannot be taken; never leaves `load`."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+def invalid(problems: Iterable[Problem]) -> Invalid:
+    """The error for the user: one problem a line, the first in the usual place."""
+    unique = list(dict.fromkeys(problems))
+    told = unique[:MAX_TOLD]
+    lines = [told[0].message, *(f"{problem.where}: {problem.message}" for problem in told[1:])]
+    if len(unique) > MAX_TOLD:
+        lines.append(f"and {len(unique) - MAX_TOLD} more")
+
+    return Invalid("\n".join(lines), where=told[0].where)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """` (did you mean "networks"?)`, or nothing."""
+    folded = word.lower().replace("-", "_")[:64]
+    nearest = get_close_matches(folded, list(known), n=1, cutoff=0.7)
+    return f' (did you mean "{nearest[0]}"?)' if nearest else ""
+
+
+def quoted(text: str, limit: int = 60) -> str:
+    """A word of the user's in a message: on one line, and never endless."""
+    shown = text if len(text) <= limit else text[:limit] + "…"
+    safe = "".join(char if char.isprintable() else "?" for char in shown)
+    return f'"{safe}"'
