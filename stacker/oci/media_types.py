@@ -6,6 +6,8 @@ refused where it is met.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from stacker.base.errors import Unsupported
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -28,7 +30,9 @@ SCHEMA_1 = frozenset(
     }
 )
 
-COMPRESSIONS = {
+Compression = Literal["none", "gzip", "zstd"]
+
+COMPRESSIONS: dict[str, Compression] = {
     OCI_LAYER: "none",
     OCI_LAYER_GZIP: "gzip",
     OCI_LAYER_ZSTD: "zstd",
@@ -42,13 +46,17 @@ COMPRESSIONS = {
 }
 """Media type of a layer → compression of its tar."""
 
-LAYER_BY_COMPRESSION = {"none": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
+LAYER_BY_COMPRESSION: dict[Compression, str] = {
+    "none": OCI_LAYER,
+    "gzip": OCI_LAYER_GZIP,
+    "zstd": OCI_LAYER_ZSTD,
+}
 
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST))
 """What is asked of a registry for a tag."""
 
 
-def compression_of(media_type: str) -> str:
+def compression_of(media_type: str) -> Compression:
     """How a layer of this type is packed: none, gzip or zstd."""
     try:
         return COMPRESSIONS[media_type]

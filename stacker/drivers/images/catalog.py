@@ -1,0 +1,144 @@
+"""index.json of the layout: which names stand for which manifests.
+
+The only file that says what images there are. Other tools may write it too, so it is read again
+whenever its stat has changed; a corrupt one is set aside and the last durable copy takes its
+place, and it never stops the start (security.md 0.6).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from stacker.base.atomic import sync_directory, sync_file, write_atomic
+from stacker.base.errors import Corrupt, StackerError
+from stacker.oci import descriptor, media_types
+from stacker.oci.descriptor import Descriptor
+from stacker.oci.fields import load_object
+from stacker.oci.reference import Reference
+
+REF_NAME = "org.opencontainers.image.ref.name"
+SOURCE_DIGEST = "stacker.source.digest"
+"""On our own entries: the digest that the tag had, where that was an index's."""
+SIZE_LIMIT = 64 * 1024 * 1024
+ENTRY_LIMIT = 100_000
+LAYOUT_VERSION = b'{"imageLayoutVersion":"1.0.0"}'
+
+Stamp = tuple[int, int, int]
+
+
+class Catalog:
+    """The entries of index.json; any thread may ask."""
+
+    def __init__(self, layout: Path) -> None:
+        self._index = layout / "index.json"
+        self._durable_copy = layout / ".index.json.durable"
+        self._marker = layout / "oci-layout"
+        self._lock = threading.RLock()
+        self._stamp: Stamp | None = None
+        self._entries: tuple[Descriptor, ...] = ()
+        self.warnings: list[str] = []
+        """What had to be repaired, for the log."""
+
+    def create(self) -> None:
+        """Make an empty layout where there is none."""
+        if not self._marker.exists():
+            write_atomic(self._marker, LAYOUT_VERSION, durable=False)
+        if not self._index.exists():
+            self._write(())
+
+    def entries(self) -> tuple[Descriptor, ...]:
+        """What is in index.json, as of its last change."""
+        with self._lock:
+            stamp = self.stamp()
+            if stamp is None or stamp != self._stamp:
+                self._entries = self._read()
+                self._stamp = self.stamp()
+            return self._entries
+
+    def stamp(self) -> Stamp | None:
+        """Changes whenever the file does."""
+        try:
+            stat = os.stat(self._index)
+        except FileNotFoundError:
+            return None
+
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+    def find(self, name: str) -> Descriptor | None:
+        """The entry with exactly this name."""
+        return next((entry for entry in self.entries() if name_of(entry) == name), None)
+
+    def put(self, entry: Descriptor) -> None:
+        """Add an entry under its name; what had the name stays, under its digest."""
+        with self._lock:
+            kept: list[Descriptor] = []
+            for old in self.entries():
+                if name_of(old) != name_of(entry):
+                    kept.append(old)
+                elif old.digest != entry.digest:
+                    kept.append(_untagged(old))
+            kept.append(entry)
+            # an untagged image may come back under the name it already has
+            unique = {(name_of(each), each.digest): each for each in kept}
+            self._write(tuple(unique.values()))
+
+    def remove(self, gone: Callable[[Descriptor], bool]) -> None:
+        with self._lock:
+            self._write(tuple(entry for entry in self.entries() if not gone(entry)))
+
+    def make_durable(self) -> None:
+        """Sync the file and keep a second name for this state of it."""
+        write_atomic(self._durable_copy, self._index.read_bytes(), durable=True)
+        sync_file(self._index)
+        sync_directory(self._index.parent)
+
+    def _read(self) -> tuple[Descriptor, ...]:
+        try:
+            data = self._index.read_bytes()
+        except FileNotFoundError:
+            return self._repair("it is gone")
+
+        try:
+            return _parse(data)
+        except StackerError as error:
+            self._index.rename(self._index.with_name("index.json.corrupt"))
+            return self._repair(error.message)
+
+    def _repair(self, why: str) -> tuple[Descriptor, ...]:
+        try:
+            entries = _parse(self._durable_copy.read_bytes())
+        except (OSError, Corrupt):
+            entries = ()
+        self.warnings.append(f"{self._index}: {why}; {len(entries)} images taken from its copy")
+        self._write(entries)
+        return entries
+
+    def _write(self, entries: tuple[Descriptor, ...]) -> None:
+        document = {
+            "schemaVersion": 2,
+            "mediaType": media_types.OCI_INDEX,
+            "manifests": [entry.to_json() for entry in entries],
+        }
+        write_atomic(self._index, json.dumps(document, indent=1).encode(), durable=False)
+        self._entries = entries
+        self._stamp = self.stamp()
+
+
+def name_of(entry: Descriptor) -> str:
+    """The full reference an entry stands for; empty on entries of other tools without one."""
+    return entry.annotations.get(REF_NAME, "")
+
+
+def _untagged(entry: Descriptor) -> Descriptor:
+    name = str(Reference.parse(name_of(entry)).at(entry.digest))
+    return dataclasses.replace(entry, annotations={**entry.annotations, REF_NAME: name})
+
+
+def _parse(data: bytes) -> tuple[Descriptor, ...]:
+    fields = load_object(data, what="index.json", limit=SIZE_LIMIT)
+    return tuple(map(descriptor.parse, fields.children("manifests", limit=ENTRY_LIMIT)))

@@ -1,0 +1,73 @@
+"""Removing content that no name leads to.
+
+Mark and sweep over the layout: what index.json reaches, and what pulls under way have pinned,
+stays. Blocks; the caller sees to it that nothing is pinned or named meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacker.base.errors import Invalid, StackerError
+from stacker.drivers.images.steps import on_disk
+from stacker.drivers.images.store import Store
+from stacker.oci import documents, image_config
+from stacker.oci.descriptor import Descriptor
+from stacker.oci.digest import Digest
+from stacker.oci.index import DEPTH_LIMIT, Index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    files: int
+    size_bytes: int
+
+
+def collect(store: Store, *, pinned: Collection[Digest]) -> Collected:
+    """Remove blobs and layers that nothing leads to."""
+    needed = set(pinned)
+    for entry in store.catalog.entries():
+        needed.update(reachable(store, entry))
+
+    files, size_bytes = 0, 0
+    with on_disk("collect images"):
+        for folder in (store.places.blobs, store.places.layers):
+            for path, digest in _content(folder):
+                if digest not in needed:
+                    size_bytes += path.stat().st_size
+                    files += 1
+                    path.unlink()
+    return Collected(files=files, size_bytes=size_bytes)
+
+
+def reachable(store: Store, entry: Descriptor, depth: int = 0) -> Iterator[Digest]:
+    """Every digest that an entry of the catalog leads to, diff ids included."""
+    yield entry.digest
+    try:
+        document = documents.parse(store.read_document(entry), expected=entry.media_type)
+    except StackerError:
+        return
+
+    if isinstance(document, Index):
+        if depth < DEPTH_LIMIT:
+            for inner in document.manifests:
+                yield from reachable(store, inner, depth + 1)
+        return
+
+    yield document.config.digest
+    yield from (layer.digest for layer in document.layers)
+    try:
+        yield from image_config.parse(store.read_document(document.config)).diff_ids
+    except StackerError:
+        return
+
+
+def _content(folder: Path) -> Iterator[tuple[Path, Digest]]:
+    for algorithm in folder.iterdir():
+        for path in algorithm.iterdir():
+            try:
+                yield path, Digest.parse(f"{algorithm.name}:{path.name.partition('.')[0]}")
+            except Invalid:
+                continue  # not ours

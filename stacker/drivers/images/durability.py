@@ -1,0 +1,72 @@
+"""What is visible, but not yet safe from a power cut.
+
+A pull does not wait for the disk: content is renamed into place at once, and a mark is left. Marks
+hold the boot id; `settle` syncs what they name and takes them away, in the background. At the next
+start a mark of an earlier boot means a power cut in between: what it names may be a file of zeros,
+and is dropped. A mark of the same boot means that only the process died: its bytes are fine.
+
+The file systems that matter log metadata in order, so a mark that was made before a rename is
+there whenever the rename is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from stacker.base.atomic import sync_directory, sync_file
+
+_SEPARATOR = "="
+
+
+class Unsynced:
+    """Marks for files below one root. All methods block; call them in a thread."""
+
+    def __init__(self, folder: Path, *, root: Path, boot_id: str) -> None:
+        self._folder = folder
+        self._root = root
+        self._boot_id = boot_id.encode()
+
+    def publish(self, fresh: Path, final: Path) -> None:
+        """Rename a whole file into place, marked as not yet durable."""
+        mark = self._folder / str(final.relative_to(self._root)).replace("/", _SEPARATOR)
+        mark.write_bytes(self._boot_id)
+        fresh.rename(final)
+
+    def pending(self) -> list[Path]:
+        return list(self._folder.iterdir())
+
+    def drop_lost(self) -> list[Path]:
+        """Remove what a power cut may have emptied; the files that were dropped."""
+        lost: list[Path] = []
+        for mark in self.pending():
+            if mark.read_bytes() != self._boot_id:
+                file = self._named_by(mark)
+                file.unlink(missing_ok=True)
+                mark.unlink()
+                lost.append(file)
+        return lost
+
+    def settle(self, marks: Iterable[Path]) -> None:
+        """Sync the files, then their folders, then forget the marks."""
+        done = list(marks)
+        folders: set[Path] = set()
+        for mark in done:
+            file = self._named_by(mark)
+            folders.add(file.parent)
+            try:
+                sync_file(file)
+            except FileNotFoundError:
+                continue  # collected in the meantime
+        for folder in folders:
+            sync_directory(folder)
+        for mark in done:
+            mark.unlink(missing_ok=True)
+
+    def _named_by(self, mark: Path) -> Path:
+        return self._root / mark.name.replace(_SEPARATOR, os.sep)
+
+
+def read_boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()

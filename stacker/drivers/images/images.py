@@ -1,0 +1,195 @@
+"""The images of one state root, as the engine sees them (`engine.ports.Images`).
+
+`find` is for the hot path and answers from memory; everything else may take its time. The engine
+runs `run` in its task group: it brings to the disk what pulls have made visible.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import anyio
+from anyio import CapacityLimiter
+
+from stacker.base.errors import Invalid, NotFound
+from stacker.drivers.images import catalog, credentials, tls, trust
+from stacker.drivers.images.auth import Authorizer
+from stacker.drivers.images.collect import Collected, collect
+from stacker.drivers.images.keyed_locks import KeyedLocks
+from stacker.drivers.images.lookup import Lookup
+from stacker.drivers.images.patience import Patience
+from stacker.drivers.images.pull import Pull
+from stacker.drivers.images.registry import Registry
+from stacker.drivers.images.steps import step
+from stacker.drivers.images.store import Store
+from stacker.drivers.images.transport import Transport
+from stacker.drivers.images.trust import Home
+from stacker.drivers.images.workshop import Workshop
+from stacker.oci.image import Image
+from stacker.oci.platform import Platform
+from stacker.oci.progress import PullProgress
+from stacker.oci.reference import Reference
+
+POLICIES = {
+    "always": "always",
+    "missing": "missing",
+    "if_not_present": "missing",
+    "never": "never",
+}
+"""`pull_policy` of the Compose Specification, with its old spelling."""
+
+
+class Images:
+    """One store, and the registries it is filled from."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        insecure_registries: Iterable[str] = (),
+        auth_files: Sequence[Path] | None = None,
+        certificate_directories: Sequence[Path] = tls.DEFAULT_DIRECTORIES,
+        realms: Mapping[str, frozenset[str]] = trust.OWN_REALMS,
+        patience: Patience | None = None,
+        boot_id: str | None = None,
+    ) -> None:
+        """Open the store under `root`; cheap, and made when it is not there.
+
+        `insecure_registries` are `host[:port]` as references write them: plain HTTP is allowed
+        there. `realms` are hosts of token servers that may have a registry's credentials.
+        """
+        self._workshop = Workshop(
+            store=Store(root, boot_id=boot_id), threads=CapacityLimiter(os.cpu_count() or 1)
+        )
+        self._lookup = Lookup(self._workshop.store)
+        self._insecure = frozenset(insecure_registries)
+        self._auth_files = (
+            credentials.default_files(os.environ) if auth_files is None else tuple(auth_files)
+        )
+        self._certificate_directories = tuple(certificate_directories)
+        self._realms = realms
+        self._patience = patience or Patience()
+        self._host = Platform.make(os="linux", architecture=os.uname().machine)
+        self._reference_locks = KeyedLocks()
+        self._unsettled = anyio.Event()
+
+    def take_warnings(self) -> tuple[str, ...]:
+        """What had to be repaired since the last call."""
+        store = self._workshop.store
+        lost = [f"{path}: lost in a power cut" for path in store.lost]
+        warnings = (*lost, *store.catalog.warnings)
+        store.lost.clear()
+        store.catalog.warnings.clear()
+        return warnings
+
+    async def find(self, reference: str, *, platform: str | None = None) -> Image | None:
+        """The image with this name, digest or id, if all of it is here and runs on the platform."""
+        image = self._lookup.cached(reference)
+        if image is None:
+            image = await self._workshop.in_thread(self._lookup.find, reference)
+        if image is None or not self._platform(platform).can_run(image.config.platform):
+            return None
+
+        return image
+
+    async def ensure(
+        self,
+        reference: str,
+        *,
+        policy: str = "missing",
+        platform: str | None = None,
+        progress: Callable[[PullProgress], None] = lambda _: None,
+    ) -> Image:
+        """Have an image, pulled where the policy asks for it."""
+        if policy not in POLICIES:
+            raise Invalid(f"image {reference}: {policy!r} is no pull policy")
+
+        image = (
+            None if POLICIES[policy] == "always" else await self.find(reference, platform=platform)
+        )
+        if image is not None:
+            return image
+        if POLICIES[policy] == "never":
+            raise NotFound(f"image {reference} is not here, and its pull policy is never")
+
+        full = Reference.parse(reference)
+        async with self._reference_locks.hold(str(full)):
+            # who has waited for another pull of the same name is likely to find it now
+            if POLICIES[policy] == "missing":
+                image = await self.find(reference, platform=platform)
+            return image or await self._pull(full, self._platform(platform), progress)
+
+    async def list(self) -> tuple[Image, ...]:
+        """Every whole image, by name."""
+        return await self._workshop.in_thread(self._lookup.all)
+
+    async def remove(self, reference: str) -> Collected:
+        """Take a name away, or with a digest or id all names; then what nothing needs any more."""
+        names = await self._workshop.in_thread(self._lookup.names, reference)
+        if not names:
+            raise NotFound(f"image {reference} is not here")
+
+        store = self._workshop.store
+        await self._workshop.in_thread(
+            store.catalog.remove, lambda entry: (catalog.name_of(entry), entry.digest) in names
+        )
+        self._unsettled.set()
+        return await self.collect()
+
+    async def collect(self) -> Collected:
+        """Remove content that no name leads to."""
+        async with self._workshop.pins.frozen() as pinned:
+            return await self._workshop.in_thread(collect, self._workshop.store, pinned=pinned)
+
+    async def settle(self) -> None:
+        """Bring all that is visible to the disk."""
+        await self._workshop.in_thread(self._workshop.store.settle)
+
+    async def run(self) -> None:
+        """Settle after every change, until cancelled."""
+        await self.settle()
+        while True:
+            await self._unsettled.wait()
+            self._unsettled = anyio.Event()
+            await self.settle()
+
+    def _platform(self, text: str | None) -> Platform:
+        return Platform.parse(text) if text else self._host
+
+    async def _pull(
+        self,
+        reference: Reference,
+        platform: Platform,
+        progress: Callable[[PullProgress], None],
+    ) -> Image:
+        home = Home.of(reference.domain, insecure=self._insecure, realms=self._realms)
+        with step(f"pull {reference}"):
+            async with AsyncExitStack() as stack:
+                pins = stack.enter_context(self._workshop.pins.held())
+                transport = await stack.enter_async_context(
+                    Transport(
+                        home,
+                        patience=self._patience,
+                        tls=tls.context_for(reference.domain, self._certificate_directories),
+                    )
+                )
+                found = credentials.find(
+                    self._auth_files, domain=reference.domain, path=reference.path
+                )
+                authorizer = Authorizer(transport, path=reference.path, credentials=found)
+                registry = Registry(transport, authorizer, path=reference.path)
+                entry = await Pull(
+                    self._workshop,
+                    registry,
+                    reference,
+                    platform=platform,
+                    patience=self._patience,
+                    pins=pins,
+                    report=progress,
+                ).run()
+                image = await self._workshop.in_thread(self._lookup.of_entry, entry)
+        self._unsettled.set()
+        return image

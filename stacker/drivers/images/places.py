@@ -1,0 +1,47 @@
+"""Where the images of one state root lie: every path of the store is made here.
+
+images/             an OCI Image Layout: oci-layout, index.json, blobs/ALGORITHM/HEX
+layers/ALGORITHM/   HEX.erofs, one file a layer, by diff id, with HEX.json beside it
+partial/            what is on its way in; a name here is never the name of content
+unsynced/           one empty file for each content file that is not yet on the disk
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stacker.oci.digest import HEX_LENGTHS, Digest
+
+MODE = 0o700
+
+
+class Places:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.layout = root / "images"
+        self.blobs = self.layout / "blobs"
+        self.index = self.layout / "index.json"
+        self.layers = root / "layers"
+        self.partial = root / "partial"
+        self.unsynced = root / "unsynced"
+
+    def make(self) -> None:
+        """Make the folders; images hold other people's setuid files, so only root may look."""
+        algorithms = [folder / name for folder in (self.blobs, self.layers) for name in HEX_LENGTHS]
+        for folder in (self.root, self.layout, *algorithms, self.partial, self.unsynced):
+            folder.mkdir(mode=MODE, parents=True, exist_ok=True)
+
+    def blob(self, digest: Digest) -> Path:
+        return self.blobs / digest.algorithm / digest.hex
+
+    def layer(self, diff_id: Digest) -> Path:
+        return self.layers / diff_id.algorithm / f"{diff_id.hex}.erofs"
+
+    def layer_record(self, diff_id: Digest) -> Path:
+        return self.layers / diff_id.algorithm / f"{diff_id.hex}.json"
+
+    def partial_blob(self, digest: Digest) -> Path:
+        return self.partial / f"{digest.algorithm}-{digest.hex}.blob"
+
+    def partial_layer(self, digest: Digest) -> Path:
+        return self.partial / f"{digest.algorithm}-{digest.hex}.erofs"

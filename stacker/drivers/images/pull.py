@@ -1,0 +1,233 @@
+"""Pulling one image: index → platform → manifest → config → layers, all verified.
+
+Called by `images.Images`. Layers are fetched side by side, each one hashed, kept and made into its
+EROFS file as its bytes arrive. The name is given last; whatever fails before leaves no image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from anyio import CapacityLimiter
+
+from stacker.base.errors import Corrupt, NotFound, Unavailable, Unsupported
+from stacker.drivers.images import catalog
+from stacker.drivers.images.intake import Intake
+from stacker.drivers.images.parallel import run_all
+from stacker.drivers.images.patience import Patience
+from stacker.drivers.images.pins import PinSet
+from stacker.drivers.images.registry import FetchedDocument, Registry
+from stacker.drivers.images.retry import retrying
+from stacker.drivers.images.steps import step
+from stacker.drivers.images.unpack import unpack
+from stacker.drivers.images.workshop import Workshop
+from stacker.oci import documents, image_config
+from stacker.oci.descriptor import Descriptor
+from stacker.oci.digest import Digest
+from stacker.oci.index import DEPTH_LIMIT, Index
+from stacker.oci.manifest import Manifest
+from stacker.oci.platform import Platform, choose
+from stacker.oci.progress import PullProgress, PullState
+from stacker.oci.reference import Reference
+
+LAYERS_AT_ONCE = 4
+
+
+class Pull:
+    """One pull of one reference."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        registry: Registry,
+        reference: Reference,
+        *,
+        platform: Platform,
+        patience: Patience,
+        pins: PinSet,
+        report: Callable[[PullProgress], None],
+    ) -> None:
+        self._store = workshop.store
+        self._locks = workshop.blob_locks
+        self._in_thread = workshop.in_thread
+        self._patience = patience
+        self._registry = registry
+        self._reference = reference
+        self._platform = platform
+        self._pins = pins
+        self._report = report
+
+    async def run(self) -> Descriptor:
+        """Have the image in the store; its entry."""
+        self._tell(PullState.RESOLVING)
+        with step("manifest"):
+            resolved = await self._document(self._wanted())
+            manifest, source = await self._manifest(resolved)
+        await self._pins.add((source.digest, manifest.config.digest))
+        await self._pins.add(layer.digest for layer in manifest.layers)
+        entry = Descriptor(
+            media_type=manifest.media_type,
+            digest=source.digest,
+            size=len(source.data),
+            annotations={
+                catalog.REF_NAME: str(self._reference),
+                catalog.SOURCE_DIGEST: str(resolved.digest),
+            },
+        )
+        diff_ids = await self._config(manifest)
+        await self._pins.add(diff_ids)
+        limiter = CapacityLimiter(LAYERS_AT_ONCE)
+        await run_all(
+            partial(self._layer, descriptor, diff_id, limiter)
+            for descriptor, diff_id in zip(manifest.layers, diff_ids, strict=True)
+        )
+        await self._in_thread(self._store.add_document, source.data, source.digest)
+        await self._in_thread(self._store.name, entry)
+        self._tell(PullState.DONE)
+        return entry
+
+    def _wanted(self) -> str:
+        return str(self._reference.digest or self._reference.tag)
+
+    async def _document(self, name: str) -> FetchedDocument:
+        return await retrying(
+            lambda: self._registry.manifest(name),
+            patience=self._patience,
+            on_wait=lambda error, delay_s: self._tell(
+                PullState.RETRYING, note=_why(error, delay_s)
+            ),
+        )
+
+    async def _manifest(self, document: FetchedDocument) -> tuple[Manifest, FetchedDocument]:
+        """Go from what the name stands for down to the manifest for our platform."""
+        expected: Descriptor | None = None
+        for _ in range(DEPTH_LIMIT):
+            parsed = documents.parse(
+                document.data,
+                content_type=document.content_type,
+                expected=expected.media_type if expected else None,
+            )
+            if not isinstance(parsed, Index):
+                return parsed, document
+
+            expected = choose(parsed.manifests, self._platform)
+            document = await self._document(str(expected.digest))
+            if len(document.data) != expected.size:
+                raise Corrupt(f"{expected.digest} has {len(document.data)} bytes, not the promised")
+
+        raise Corrupt(f"indexes are nested more than {DEPTH_LIMIT} deep")
+
+    async def _config(self, manifest: Manifest) -> tuple[Digest, ...]:
+        """Have the config here; the diff ids of the layers."""
+        if not manifest.is_image:
+            kind = manifest.artifact_type or manifest.config.media_type
+            raise Unsupported(f"it is no image but {kind[:100]!r}")
+
+        with step("config"):
+            await self._have(manifest.config, diff_id=None)
+            config = image_config.parse(
+                await self._in_thread(self._store.read_document, manifest.config)
+            )
+            if len(config.diff_ids) != len(manifest.layers):
+                raise Corrupt(
+                    f"it lists {len(config.diff_ids)} layers, the manifest {len(manifest.layers)}"
+                )
+            if not self._platform.can_run(config.platform):
+                raise NotFound(f"the image is for {config.platform}, not for {self._platform}")
+
+        return config.diff_ids
+
+    async def _layer(
+        self, descriptor: Descriptor, diff_id: Digest, limiter: CapacityLimiter
+    ) -> None:
+        self._tell(PullState.WAITING, descriptor)
+        async with limiter:
+            with step(f"layer {descriptor.digest.short}"):
+                await self._have(descriptor, diff_id=diff_id)
+
+    async def _have(self, descriptor: Descriptor, *, diff_id: Digest | None) -> None:
+        """Have a blob, and the layer that it holds, in the store."""
+        async with self._locks.hold(str(descriptor.digest)):
+            blob_here = self._store.has_blob(descriptor)
+            layer_here = diff_id is None or self._store.unpacked.has(diff_id)
+            if blob_here and layer_here:
+                self._tell(PullState.PRESENT, descriptor, current=descriptor.size)
+                return
+            if blob_here and diff_id is not None:
+                self._tell(PullState.UNPACKING, descriptor)
+                await self._in_thread(unpack, self._store, descriptor, diff_id)
+            else:
+                await self._fetch(descriptor, diff_id=None if layer_here else diff_id)
+            self._tell(PullState.DONE, descriptor, current=descriptor.size)
+
+    async def _fetch(self, descriptor: Descriptor, *, diff_id: Digest | None) -> None:
+        intake = Intake(self._store, descriptor, diff_id=diff_id)
+        try:
+            await self._in_thread(intake.open)
+            resumed = intake.resumed
+            try:
+                await self._download(intake, descriptor)
+            except Corrupt:
+                if not resumed:
+                    raise
+                # what was wrong may be what an earlier attempt had left
+                await self._in_thread(intake.restart)
+                await self._download(intake, descriptor)
+        except BaseException as error:
+            intake.abandon(error)
+            raise
+
+    async def _download(self, intake: Intake, descriptor: Descriptor) -> None:
+        def on_wait(error: Unavailable, delay_s: float) -> None:
+            self._tell(
+                PullState.RETRYING,
+                descriptor,
+                current=intake.position,
+                note=_why(error, delay_s),
+            )
+
+        await retrying(
+            lambda: self._stream(intake, descriptor), patience=self._patience, on_wait=on_wait
+        )
+        await self._in_thread(intake.finish)
+
+    async def _stream(self, intake: Intake, descriptor: Descriptor) -> None:
+        """One request for the bytes that are still missing."""
+        if intake.position == descriptor.size:
+            return
+
+        async with self._registry.blob(descriptor, offset=intake.position) as answer:
+            # a server that knows no ranges sends all of it: what we have is skipped
+            skip = intake.position if answer.status == 200 else 0
+            self._tell(PullState.DOWNLOADING, descriptor, current=intake.position)
+            async for piece in answer.pieces():
+                fresh, skip = piece[skip:], max(0, skip - len(piece))
+                if fresh:
+                    await self._in_thread(intake.feed, fresh)
+                    self._tell(PullState.DOWNLOADING, descriptor, current=intake.position)
+        if intake.position < descriptor.size:
+            raise Unavailable(f"it ended after {intake.position} of {descriptor.size} bytes")
+
+    def _tell(
+        self,
+        state: PullState,
+        descriptor: Descriptor | None = None,
+        *,
+        current: int = 0,
+        note: str = "",
+    ) -> None:
+        self._report(
+            PullProgress(
+                reference=str(self._reference),
+                layer=str(descriptor.digest) if descriptor else "",
+                state=state,
+                current=current,
+                total=descriptor.size if descriptor else 0,
+                note=note,
+            )
+        )
+
+
+def _why(error: Unavailable, delay_s: float) -> str:
+    return f"{error.message}; next try in {delay_s:.1f} s"

@@ -1,0 +1,127 @@
+"""The image store of one state root: what is here, under which names, and how it becomes visible.
+
+Content first, names last: a manifest is named only when every blob and layer of it is under its
+final name, so whoever dies in between leaves content without a name, which `collect` removes.
+Two supervisors on one root are kept apart by the supervisor's lock, not here. Methods block.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from stacker.base.errors import Corrupt, StackerError
+from stacker.drivers.images import catalog
+from stacker.drivers.images.catalog import Catalog
+from stacker.drivers.images.durability import Unsynced, read_boot_id
+from stacker.drivers.images.places import Places
+from stacker.drivers.images.steps import on_disk
+from stacker.drivers.images.unpacked import Unpacked
+from stacker.oci import digest as digests
+from stacker.oci import documents, image_config
+from stacker.oci.descriptor import Descriptor
+from stacker.oci.digest import Digest
+from stacker.oci.fields import DOCUMENT_LIMIT
+from stacker.oci.image import Image, Layer
+
+
+class Store:
+    def __init__(self, root: Path, *, boot_id: str | None = None) -> None:
+        """Open the store, made where it is not there yet; `boot_id` is for tests."""
+        self.places = Places(root)
+        with on_disk("open image store"):
+            self.places.make()
+            self.unsynced = Unsynced(
+                self.places.unsynced, root=root, boot_id=boot_id or read_boot_id()
+            )
+            self.lost = self.unsynced.drop_lost()
+            """Files that a power cut took; the images they belonged to are pulled again."""
+            self.unpacked = Unpacked(self.places, self.unsynced)
+            self.catalog = Catalog(self.places.layout)
+            self.catalog.create()
+            self._remove_half_made_layers()
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        try:
+            return os.stat(self.places.blob(descriptor.digest)).st_size == descriptor.size
+        except FileNotFoundError:
+            return False
+
+    def read_document(self, descriptor: Descriptor) -> bytes:
+        """A manifest or config that is here, verified again."""
+        if descriptor.size > DOCUMENT_LIMIT:
+            raise Corrupt(f"{descriptor.size} bytes are too many for a document")
+
+        with on_disk("read blob"):
+            data = self.places.blob(descriptor.digest).read_bytes()
+        if digests.of(data, algorithm=descriptor.digest.algorithm) != descriptor.digest:
+            raise Corrupt(f"blob {descriptor.digest} in the store is damaged")
+
+        return data
+
+    def add_document(self, data: bytes, digest: Digest) -> None:
+        """Keep a manifest or config whose digest has been verified."""
+        final = self.places.blob(digest)
+        if final.is_file():
+            return
+
+        with on_disk("write blob"):
+            fresh = self.places.partial_blob(digest)
+            try:
+                fresh.write_bytes(data)
+                fresh.chmod(0o600)
+                self.unsynced.publish(fresh, final)
+            except BaseException:
+                fresh.unlink(missing_ok=True)
+                raise
+
+    def name(self, entry: Descriptor) -> None:
+        """Make an image visible: the last step of having one."""
+        with on_disk("write index.json"):
+            self.catalog.put(entry)
+
+    def image(self, entry: Descriptor) -> Image | None:
+        """Build the image of an entry; None when a part of it is not here, or is no image."""
+        try:
+            manifest = documents.parse_manifest(
+                self.read_document(entry), expected=entry.media_type
+            )
+            config = image_config.parse(self.read_document(manifest.config))
+        except StackerError:
+            return None
+
+        layers: list[Layer] = []
+        for diff_id in config.diff_ids:
+            layer = self.unpacked.get(diff_id)
+            if layer is None:
+                return None
+            layers.append(
+                Layer(diff_id=str(diff_id), path=str(layer.path), size_bytes=layer.image_size)
+            )
+        return Image(
+            reference=catalog.name_of(entry) or str(entry.digest),
+            id=str(manifest.config.digest),
+            manifest_digest=str(entry.digest),
+            config=config,
+            layers=tuple(layers),
+            size_bytes=sum(layer.size_bytes for layer in layers),
+            created=config.created,
+        )
+
+    def settle(self) -> None:
+        """Bring all that is visible to the disk."""
+        with on_disk("sync images"):
+            marks = self.unsynced.pending()
+            self.unsynced.settle(marks)
+            if marks:
+                self.catalog.make_durable()
+
+    def partials(self) -> Iterator[Path]:
+        yield from self.places.partial.iterdir()
+
+    def _remove_half_made_layers(self) -> None:
+        """An EROFS file cannot be resumed; the compressed bytes it came from can."""
+        for path in self.partials():
+            if path.suffix == ".erofs":
+                path.unlink()
