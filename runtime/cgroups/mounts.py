@@ -52,14 +52,15 @@ def cgroup_mounts(layout: Layout, cgroup: Cgroup, *, private: bool) -> list[Cgro
     mounts = [CgroupMount("tmpfs", "", data=("mode=755", "size=64k"))]
     for hierarchy in layout.legacy:
         names = hierarchy.controllers
+        first = names[0]
         target = ",".join(name.removeprefix("name=") for name in names)
         # cpu,cpuacct is looked for under each of its names
         links = names if len(names) > 1 else ()
         if private:
-            data = names if not names[0].startswith("name=") else ("none", *names)
+            data = names if not first.startswith("name=") else ("none", *names)
             mounts.append(CgroupMount("cgroup", target, data=data, links=links))
         else:
-            source = cgroup.legacy[names[0]]
+            source = cgroup.legacy[first]
             mounts.append(CgroupMount("bind", target, source=source, links=links))
     if layout.unified is not None:
         mounts.append(_unified(_UNIFIED, cgroup, private=private))
