@@ -235,8 +235,10 @@ class _Reconciliation:
                     RepairContainer(cause=cause, id=old.id, name=old.name, service=replica.service),
                     needs=self._network_steps(replica),
                 )
-            case Keep() | Stop() | Remove():
+            case Keep():
                 self._follow_dependency(replica)
+            case Stop() | Remove():
+                pass
 
     def _create(self, replica: Replica, cause: str) -> int:
         service = self._desired.stack.services[replica.service]
@@ -334,7 +336,7 @@ class _Reconciliation:
             for name, dependency in sorted(service.depends_on.items())
             if dependency.restart and name in self._renewed
         ]
-        if not followed or isinstance(replica.decision, Stop):
+        if not followed:
             return
         cause = f"{followed[0]} is started anew"
         stopped = self._builder.add(

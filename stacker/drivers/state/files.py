@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from stacker.base import atomic
+from stacker.base.atomic import write_atomic
 from stacker.base.errors import Corrupt
 from stacker.plan.records import ContainerRecord, StackRecord
 
@@ -91,4 +91,4 @@ class Records:
 
     def _save(self, path: Path, value: dict[str, object], *, durable: bool) -> None:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-        atomic.write(path, text.encode(), durable=durable)
+        write_atomic(path, text.encode(), durable=durable)

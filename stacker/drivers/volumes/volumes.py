@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from runtime.linux import mount
-from stacker.base import atomic
+from stacker.base.atomic import write_atomic
 from stacker.base.errors import Conflict, Failed, Invalid, NoSpace, NotFound
 from stacker.drivers.volumes.inside import copy_tree, open_directory
 from stacker.plan.observed import ObservedVolume
@@ -69,7 +69,7 @@ class NamedVolumes:
             (directory / "_data").mkdir(mode=0o755, parents=True, exist_ok=True)
             directory.chmod(0o700)
             owner = {"stack": stack, "key": key, "labels": dict(volume.labels)}
-            atomic.write(directory / "volume.json", json.dumps(owner).encode(), durable=True)
+            write_atomic(directory / "volume.json", json.dumps(owner).encode(), durable=True)
         except OSError as error:
             raise _translate(error, f"create volume {volume.name}") from error
         return True
