@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STACKER := $(BIN)/stacker
 IMAGE := stacker/busybox:1
 APT := DEBIAN_FRONTEND=noninteractive apt-get
-TEST_PACKAGES := busybox-static docker-registry skopeo umoci crun runc erofs-utils tmux strace
+TEST_PACKAGES := busybox-static docker-registry skopeo umoci crun runc erofs-utils nftables tmux strace
 
 .DEFAULT_GOAL := help
 .PHONY: help up down image install ui check test soak format lock screenshot clean
