@@ -47,6 +47,8 @@ class Engine:
         self._state = state
         self._watch_files = watch_files
         self._loops: dict[str, StackLoop] = {}
+        self._ended: dict[str, StackLoop] = {}
+        """The latest loop of each name that has ended: who waits for it asks a moment later."""
         self._watches: Watches | None = None
         self._exit_stack = AsyncExitStack()
         self._group: TaskGroup | None = None
@@ -129,7 +131,7 @@ class Engine:
 
     async def wait(self, stack: str, generation: int, *, healthy: bool) -> WaitOutcome:
         """Wait until a generation is accepted and true (``healthy``: and healthy), or cannot be."""
-        loop = self._loop(stack)
+        loop = self._loops.get(stack) or self._ended.get(stack) or self._loop(stack)
         while True:
             if generation in loop.rejected:
                 return WaitOutcome(ok=False, problems=(loop.rejected[generation],))
@@ -352,6 +354,7 @@ class Engine:
         await loop.run()
         if loop.ended.is_set() and self._loops.get(loop.name) is loop:
             del self._loops[loop.name]
+            self._ended[loop.name] = loop
             self._watch(loop.name, None)
             if not self._loops:
                 self._emptied.set()

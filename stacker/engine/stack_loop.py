@@ -108,6 +108,7 @@ class StackLoop:
     def propose(self, candidate: Candidate) -> None:
         """Stage a new declaration; one that is still being staged is given up."""
         self._candidate = candidate
+        self.rejected.pop(candidate.record.generation, None)
         self._interrupt()
 
     def end(self, ending: Ending) -> None:
