@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import signal
 import struct
 
 from runtime.linux.constants import SYS_KEYCTL
@@ -37,6 +38,8 @@ _prctl = function("prctl", ctypes.c_int, _word, _word, _word, _word)
 _capget = function("capget", ctypes.c_char_p, ctypes.c_char_p)
 _capset = function("capset", ctypes.c_char_p, ctypes.c_char_p)
 _personality = function("personality", _word)
+_sethostname = function("sethostname", ctypes.c_char_p, ctypes.c_size_t)
+_setdomainname = function("setdomainname", ctypes.c_char_p, ctypes.c_size_t)
 
 
 def prctl(option: int, second: int = 0, third: int = 0, fourth: int = 0, fifth: int = 0) -> int:
@@ -88,10 +91,29 @@ def personality(domain: int) -> int:
     return _personality(domain)
 
 
+def set_hostname(name: bytes) -> None:
+    _sethostname(name, len(name))
+
+
+def set_domainname(name: bytes) -> None:
+    _setdomainname(name, len(name))
+
+
 def join_session_keyring(name: str | None) -> int:
     """A new session keyring: the container must not see the one of whoever started us."""
     encoded = None if name is None else name.encode("utf-8", "replace")
     return syscall(SYS_KEYCTL, _KEYCTL_JOIN_SESSION_KEYRING, encoded)
+
+
+def restore_signals() -> None:
+    """All dispositions as a new program expects them, nothing blocked.
+
+    Python ignores SIGPIPE and SIGXFSZ, and what is ignored stays so across execve (signal(7)).
+    """
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def pidfd_exit_status(pidfd: int) -> int | None:

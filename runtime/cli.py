@@ -1,0 +1,111 @@
+"""The command line of `stacker-runtime`: runc's global flags, then a verb of the table below.
+
+`main` may be called in a child forked from the monitor: it keeps nothing between calls, returns the
+exit code, and lets no exception out.
+"""
+
+from __future__ import annotations
+
+import os
+
+from runtime.commands import (
+    create,
+    delete,
+    exec_,
+    features,
+    freeze,
+    kill,
+    list_,
+    ps,
+    run,
+    start,
+    state,
+)
+from runtime.commands.arguments import Flag, UsageError, parse, switch
+from runtime.commands.context import Context, Report, show
+from runtime.container.directory import DEFAULT_ROOT
+from runtime.errors import RuntimeFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from runtime.commands.arguments import Arguments
+
+    Verb: TypeAlias = tuple[Callable[[Context, Arguments], int], tuple[Flag, ...], str]
+
+VERSION = "0.1.0"
+USAGE = 64
+
+GLOBAL_FLAGS = (
+    Flag("root"),
+    Flag("log"),
+    Flag("log-format"),
+    Flag("rootless"),
+    Flag("cgroup-manager"),
+    switch("debug"),
+    switch("systemd-cgroup"),
+    switch("help", "h"),
+    switch("version", "v"),
+)
+
+# verb -> (what runs it, its flags, its line of help)
+VERBS: dict[str, Verb] = {
+    "create": (create.run, create.FLAGS, "make a container; its program waits for start"),
+    "start": (start.run, start.FLAGS, "run the program of a created container"),
+    "run": (run.run, run.FLAGS, "create, start, wait and delete"),
+    "exec": (exec_.run, exec_.FLAGS, "run one more program in a container"),
+    "kill": (kill.run, kill.FLAGS, "send a signal to a container"),
+    "delete": (delete.run, delete.FLAGS, "remove a container"),
+    "state": (state.run, state.FLAGS, "print the state of a container"),
+    "list": (list_.run, list_.FLAGS, "list the containers"),
+    "ps": (ps.run, ps.FLAGS, "list the processes of a container"),
+    "pause": (freeze.pause, freeze.FLAGS, "freeze a container"),
+    "resume": (freeze.resume, freeze.FLAGS, "thaw a container"),
+    "features": (features.run, features.FLAGS, "print what this runtime can do"),
+}
+# the words after the container's id are a command of the user's, with flags of its own
+_COMMAND_FOLLOWS = ("exec",)
+
+
+def main(argv: list[str]) -> int:
+    report = Report()
+    try:
+        top = parse(argv, GLOBAL_FLAGS, interspersed=False)
+        report = Report(top.text("log"), top.text("log-format", "text"))
+        if top.on("version"):
+            show(f"stacker-runtime version {VERSION}\nspec: 1.2.0")
+            return 0
+        if top.on("help") or not top.operands:
+            _show_help()
+            return 0 if top.on("help") else USAGE
+        return _run(top, report)
+    except UsageError as error:
+        report.fail(str(error))
+        return USAGE
+    except RuntimeFault as error:
+        report.fail(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # the last boundary: no traceback reaches a user
+        report.fail(f"[internal error] {type(error).__name__}: {error}")
+        return 1
+
+
+def _run(top: Arguments, report: Report) -> int:
+    verb, *words = top.operands
+    if verb not in VERBS:
+        raise UsageError(f"unknown command {verb!r}")
+    function, flags, _ = VERBS[verb]
+    arguments = parse(words, flags, interspersed=verb not in _COMMAND_FOLLOWS)
+    systemd = top.on("systemd-cgroup") or top.text("cgroup-manager") == "systemd"
+    root = os.path.abspath(top.text("root", DEFAULT_ROOT))
+    return function(Context(root=root, report=report, systemd_cgroup=systemd), arguments)
+
+
+def _show_help() -> None:
+    show("usage: stacker-runtime [--root DIR] [--log FILE] COMMAND [FLAGS] [ID] ...\n")
+    for name, (_, _, text) in VERBS.items():
+        show(f"  {name:<10} {text}")

@@ -1,0 +1,75 @@
+"""What the global flags say, and where messages go: handed to every command."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass
+
+
+class Report:
+    """Errors go to stderr and to the log; warnings to the log, or to stderr when there is none.
+
+    The log is what `--log` names, a file or a pipe: one JSON object or one line a message, as runc
+    writes them. A log that cannot be written is no reason to fail.
+    """
+
+    __slots__ = ("_format", "_path")
+
+    def __init__(self, path: str = "", kind: str = "text") -> None:
+        self._path = path
+        self._format = kind
+
+    def fail(self, text: str) -> None:
+        self._append("error", text)
+        say(f"stacker-runtime: {text}")
+
+    def warn(self, text: str) -> None:
+        if not self._append("warning", text):
+            say(f"stacker-runtime: warning: {text}")
+
+    def _append(self, level: str, text: str) -> bool:
+        if not self._path:
+            return False
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        if self._format == "json":
+            line = json.dumps({"level": level, "msg": text, "time": now})
+        else:
+            line = f'time="{now}" level={level} msg={json.dumps(text)}'
+        try:
+            with open(self._path, "a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError:
+            return False
+        return True
+
+
+class Context:
+    __slots__ = ("report", "root", "systemd_cgroup")
+
+    def __init__(self, *, root: str, report: Report, systemd_cgroup: bool) -> None:
+        self.root = root
+        self.report = report
+        self.systemd_cgroup = systemd_cgroup
+
+
+def say(text: str) -> None:
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        # no stderr to say it on
+        return
+
+
+def show(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def show_json(document: object, *, indent: int | None = 2) -> None:
+    show(json.dumps(document, indent=indent))

@@ -1,0 +1,75 @@
+"""delete: take away what `create` made; with --force kill what still runs, and forgive absence."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+from runtime.commands.arguments import switch
+from runtime.commands.lookup import find, stored_spec
+from runtime.container import directory
+from runtime.container.identity import open_process
+from runtime.container.state import oci_state
+from runtime.container.status import CREATED, STOPPED, require
+from runtime.errors import RuntimeFault, StateConflict
+from runtime.launch.hooks import run_hooks_to_the_end
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.commands.arguments import Arguments
+    from runtime.commands.context import Context
+    from runtime.commands.lookup import Found
+
+FLAGS = (switch("force", "f"),)
+_DEATH_AWAITED = 10_000  # milliseconds
+
+
+def run(context: Context, arguments: Arguments) -> int:
+    identity = directory.check_id(arguments.operand("the container's id"))
+    delete(context, identity, force=arguments.on("force"))
+    return 0
+
+
+def delete(context: Context, identity: str, *, force: bool) -> None:
+    try:
+        found = find(context, identity)
+    except StateConflict:
+        if not force:
+            raise
+        # one that `create` was killed in the middle of has a directory and no state
+        directory.remove_directory(context.root, identity)
+        return
+    if found.status != STOPPED:
+        # a created container has not begun to run: as in runc, it may go without --force
+        if not force and found.status != CREATED:
+            require("delete", identity, found.status)
+        _kill(found)
+    found.cgroup.kill()
+    found.cgroup.remove()
+    try:
+        hooks = stored_spec(context, identity).hooks.poststop
+    except RuntimeFault as error:
+        context.report.warn(f"container {identity}: poststop hooks are not run: {error}")
+        hooks = ()
+    state = oci_state(found.state, STOPPED)
+    run_hooks_to_the_end("poststop", hooks, state, context.report.warn)
+    directory.remove_directory(context.root, identity)
+
+
+def _kill(found: Found) -> None:
+    """And wait until it is gone: a cgroup with a process in it cannot be removed."""
+    try:
+        pidfd = open_process(found.state.pid, found.state.start_time)
+    except StateConflict:
+        return
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        found.cgroup.kill()
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        poll.poll(_DEATH_AWAITED)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(pidfd)

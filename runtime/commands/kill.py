@@ -1,0 +1,68 @@
+"""kill: a signal to the container's first process, or (--all) to all of them."""
+
+from __future__ import annotations
+
+import signal
+
+from runtime.commands.arguments import UsageError, switch
+from runtime.commands.lookup import find
+from runtime.container.identity import send
+from runtime.container.status import STOPPED, require
+from runtime.errors import StateConflict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.commands.arguments import Arguments
+    from runtime.commands.context import Context
+    from runtime.commands.lookup import Found
+
+FLAGS = (switch("all", "a"),)
+_REALTIME = {"RTMIN": signal.SIGRTMIN, "RTMAX": signal.SIGRTMAX}
+
+
+def run(context: Context, arguments: Arguments) -> int:
+    if not 1 <= len(arguments.operands) <= 2:
+        raise UsageError("kill needs a container's id and, if it is not TERM, a signal")
+    identity, *rest = arguments.operands
+    number = parse_signal(rest[0] if rest else "TERM")
+    found = find(context, identity)
+    if arguments.on("all"):
+        # processes may outlive the first one where the pid namespace is shared
+        if found.status != STOPPED or found.cgroup.pids():
+            _signal_all(found, number)
+        return 0
+    require("kill", identity, found.status)
+    try:
+        send(found.state.pid, found.state.start_time, number)
+    except StateConflict as error:
+        raise StateConflict(f"cannot kill container {identity}: it is not running") from error
+    if number == signal.SIGKILL and not found.state.own_pid_namespace:
+        # in a pid namespace of its own the kernel takes the rest along
+        found.cgroup.kill()
+    return 0
+
+
+def parse_signal(text: str) -> int:
+    """9, KILL, SIGKILL, sigkill, RTMIN+3."""
+    if text.isascii() and text.isdigit():
+        number = int(text)
+        if 0 <= number <= signal.SIGRTMAX:
+            return number
+        raise UsageError(f"signal {text!r}: unknown")
+    name = text.upper().removeprefix("SIG")
+    base, plus, distance = name.partition("+")
+    if base in _REALTIME and plus and distance.isascii() and distance.isdigit():
+        number = _REALTIME[base] + int(distance)
+        if number <= signal.SIGRTMAX:
+            return number
+    try:
+        return int(signal.Signals[f"SIG{name}"])
+    except KeyError as error:
+        raise UsageError(f"signal {text!r}: unknown") from error
+
+
+def _signal_all(found: Found, number: int) -> None:
+    if number == signal.SIGKILL:
+        found.cgroup.kill()
+    else:
+        found.cgroup.signal(number)

@@ -1,0 +1,73 @@
+"""start: let a created container run its program; returns when it has been executed."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from runtime.commands.lookup import find, stored_spec
+from runtime.container import directory
+from runtime.container.state import oci_state
+from runtime.container.status import RUNNING, require
+from runtime.errors import CommandNotRunnable, LaunchFailed, StateConflict, step
+from runtime.launch.hooks import run_hooks_to_the_end
+from runtime.linux.sockets import connect_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+
+    from runtime.commands.arguments import Arguments, Flag
+    from runtime.commands.context import Context
+    from runtime.spec.model import Json
+
+FLAGS: tuple[Flag, ...] = ()
+
+
+def run(context: Context, arguments: Arguments) -> int:
+    start(context, arguments.operand("the container's id"))
+    return 0
+
+
+def start(context: Context, identity: str) -> None:
+    found = find(context, identity)
+    require("start", identity, found.status)
+    folder = directory.path_of(context.root, identity)
+    with step(f"start container {identity}"):
+        connection = _connect(folder, identity)
+        # one caller only: a second `start` finds no socket, and the status is "running"
+        os.unlink(f"{folder}/{directory.START_SOCKET}")
+        failure = _read_all(connection)
+    if failure:
+        report: Json = json.loads(failure)
+        raise CommandNotRunnable(
+            f"start container {identity}: {report['text']}", report["exit_code"]
+        )
+    hooks = stored_spec(context, identity).hooks.poststart
+    state = oci_state(found.state, RUNNING)
+    run_hooks_to_the_end("poststart", hooks, state, context.report.warn)
+
+
+def _connect(folder: str, identity: str) -> _socket.socket:
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return connect_in(fd, directory.START_SOCKET)
+    except ConnectionRefusedError as error:
+        raise StateConflict(f"cannot start container {identity}: its init has died") from error
+    except FileNotFoundError as error:
+        raise LaunchFailed(f"cannot start container {identity}: it was just started") from error
+    finally:
+        os.close(fd)
+
+
+def _read_all(connection: _socket.socket) -> bytes:
+    """Nothing at all when the program was executed: its end of the connection closed."""
+    parts: list[bytes] = []
+    try:
+        while part := connection.recv(65536):
+            parts.append(part)
+    except ConnectionResetError:
+        return b""
+    finally:
+        connection.close()
+    return b"".join(parts)

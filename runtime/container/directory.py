@@ -1,0 +1,75 @@
+"""The runtime's root and the directory of each container in it.
+
+An id becomes a path component, so its grammar is checked before anything else happens (an
+unchecked id once deleted files outside, GHSA-x7pf-2jmj-pgcq).
+"""
+
+from __future__ import annotations
+
+import os
+
+from runtime.errors import SpecInvalid, StateConflict, step
+
+DEFAULT_ROOT = "/run/stacker-runtime"
+STATE_FILE = "state.json"
+# the socket that init listens on until `start` calls
+START_SOCKET = "start.sock"
+# config.json as it was at `create`: the bundle's may have changed since
+CONFIG_FILE = "config.json"
+_FILES = (STATE_FILE, STATE_FILE + ".new", START_SOCKET, CONFIG_FILE)
+
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-")
+_LONGEST_ID = 255
+
+
+def check_id(identity: str) -> str:
+    """[a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*"""
+    tail = _LETTERS | {"."}
+    good = bool(identity) and identity[0] in _LETTERS and all(char in tail for char in identity)
+    if not good or len(identity) > _LONGEST_ID:
+        raise SpecInvalid(
+            f"container id {identity!r}: not of the form [a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*"
+        )
+    return identity
+
+
+def path_of(root: str, identity: str) -> str:
+    return f"{root}/{check_id(identity)}"
+
+
+def make_directory(root: str, identity: str) -> str:
+    """The new container's directory; its existence is the lock on the id."""
+    path = path_of(root, identity)
+    with step(f"make {path}"):
+        os.makedirs(root, 0o700, exist_ok=True)
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError as error:
+            raise StateConflict(f"container {identity}: already exists") from error
+    return path
+
+
+def store_config(folder: str, config: bytes) -> None:
+    with step(f"write {folder}/{CONFIG_FILE}"), open(f"{folder}/{CONFIG_FILE}", "xb") as file:
+        file.write(config)
+
+
+def remove_directory(root: str, identity: str) -> None:
+    path = path_of(root, identity)
+    with step(f"remove {path}"):
+        for name in _FILES:
+            try:
+                os.unlink(f"{path}/{name}")
+            except FileNotFoundError:
+                continue
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            return
+
+
+def identities(root: str) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+    except FileNotFoundError:
+        return []

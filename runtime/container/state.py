@@ -1,0 +1,100 @@
+"""state.json: what a later command needs and the kernel cannot tell; replaced whole."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from runtime.container import directory
+from runtime.container.identity import boot_id, is_alive
+from runtime.container.status import status_of
+from runtime.errors import StateConflict, step
+from runtime.spec.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.spec.model import Json
+
+OCI_VERSION = "1.2.0"
+
+
+class State(Record):
+    id: str
+    pid: int
+    start_time: int
+    boot_id: str
+    bundle: str
+    rootfs: str
+    created: str
+    owner: int = 0
+    annotations: dict[str, str] = {}  # noqa: RUF012 - records are frozen
+    cgroup: Json = {}  # noqa: RUF012 - records are frozen
+    own_pid_namespace: bool = True
+
+    @property
+    def alive(self) -> bool:
+        return self.boot_id == boot_id() and is_alive(self.pid, self.start_time)
+
+
+def write_state(root: str, state: State) -> None:
+    folder = directory.path_of(root, state.id)
+    path = f"{folder}/{directory.STATE_FILE}"
+    text = json.dumps(dict.fromkeys(State.__annotations__) | _values(state))
+    with step(f"write {path}"):
+        with open(f"{path}.new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.rename(f"{path}.new", path)
+
+
+def read_state(root: str, identity: str) -> State:
+    path = f"{directory.path_of(root, identity)}/{directory.STATE_FILE}"
+    try:
+        with open(path, "rb") as file:
+            document: Json = json.loads(file.read())
+        return State(**document)
+    except FileNotFoundError as error:
+        raise StateConflict(f"container {identity}: does not exist") from error
+    except (ValueError, TypeError) as error:
+        raise StateConflict(f"container {identity}: its state file is not readable") from error
+
+
+def awaiting_start(root: str, identity: str) -> bool:
+    return os.path.exists(f"{directory.path_of(root, identity)}/{directory.START_SOCKET}")
+
+
+def current_status(root: str, state: State, *, frozen: bool) -> str:
+    return status_of(
+        alive=state.alive, awaiting_start=awaiting_start(root, state.id), frozen=frozen
+    )
+
+
+def oci_state(state: State, status: str) -> Json:
+    """The specification's state document, as hooks get it on their stdin."""
+    alive = status != "stopped"
+    return {
+        "ociVersion": OCI_VERSION,
+        "id": state.id,
+        "status": status,
+        **({"pid": state.pid} if alive else {}),
+        "bundle": state.bundle,
+        "annotations": state.annotations,
+    }
+
+
+def listed_state(state: State, status: str) -> Json:
+    """What `state` and `list` print: runc's fields, in runc's order."""
+    return {
+        "ociVersion": OCI_VERSION,
+        "id": state.id,
+        "pid": state.pid if status != "stopped" else 0,
+        "status": status,
+        "bundle": state.bundle,
+        "rootfs": state.rootfs,
+        "created": state.created,
+        "annotations": state.annotations,
+        "owner": "root" if state.owner == 0 else str(state.owner),
+    }
+
+
+def _values(state: State) -> Json:
+    return {name: getattr(state, name) for name in State.__annotations__}

@@ -1,0 +1,91 @@
+"""Run hooks: the state on stdin, the environment config.json gives, a deadline, no shell.
+
+Hooks are the caller's programs, run in whichever namespaces the calling process is in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+
+from runtime.errors import LaunchFailed
+from runtime.linux.fds import close_range
+from runtime.linux.process import restore_signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.spec.model import Hook, Json
+
+_OUTPUT_KEPT = 4096
+
+
+def run_hooks(kind: str, hooks: tuple[Hook, ...], state: Json) -> None:
+    """In order; the first failure stops them (config.md, "POSIX-platform Hooks")."""
+    for index, hook in enumerate(hooks):
+        failure = _run(hook, state)
+        if failure:
+            raise LaunchFailed(f"hook {kind}[{index}] {hook.path}: {failure}")
+
+
+def run_hooks_to_the_end(
+    kind: str, hooks: tuple[Hook, ...], state: Json, warn: Callable[[str], None]
+) -> None:
+    """poststart and poststop: a failure is logged and the rest runs all the same."""
+    for index, hook in enumerate(hooks):
+        failure = _run(hook, state)
+        if failure:
+            warn(f"hook {kind}[{index}] {hook.path}: {failure}")
+
+
+def _run(hook: Hook, state: Json) -> str:
+    """Empty, or what went wrong."""
+    # files in memory, not pipes: a hook that does not read, or that talks a lot, blocks nobody
+    stdin, output = os.memfd_create("state"), os.memfd_create("output")
+    try:
+        os.write(stdin, json.dumps(state).encode("ascii"))
+        os.lseek(stdin, 0, os.SEEK_SET)
+        pid = os.fork()
+        if pid == 0:
+            _become(hook, stdin, output)
+        code = _wait(pid, hook.timeout)
+        said = " ".join(os.pread(output, _OUTPUT_KEPT, 0).decode("utf-8", "replace").split())
+    finally:
+        os.close(stdin)
+        os.close(output)
+    if code is None:
+        return f"did not end within {hook.timeout} s"
+    return "" if code == 0 else f"ended with {code}" + (f": {said}" if said else "")
+
+
+def _become(hook: Hook, stdin: int, output: int) -> None:
+    """In the child: it ends here, one way or the other."""
+    try:
+        os.dup2(stdin, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        close_range(3)
+        restore_signals()
+        entries = (entry.partition("=") for entry in hook.env)
+        environment = {name: value for name, _, value in entries}
+        os.execve(hook.path, hook.args or (hook.path,), environment)
+    except BaseException as error:
+        os.write(2, str(error).encode("utf-8", "replace"))
+    finally:
+        os._exit(127)
+
+
+def _wait(pid: int, timeout: int | None) -> int | None:
+    """The exit code, or None for a hook that had to be killed."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        ended, _, _ = select.select([pidfd], [], [], timeout)
+        if not ended:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    finally:
+        os.close(pidfd)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status) if ended else None

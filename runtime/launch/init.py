@@ -1,0 +1,86 @@
+"""Process 1 of a container: ONE list of steps, each with the reason for its place.
+
+Each step takes the `Init` and returns, or raises; `enter_container` reports the failure to whoever
+waits (the parent until READY, the caller of `start` after it) and ends the process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from runtime.errors import RuntimeFault
+from runtime.launch import root_steps, steps
+from runtime.launch.job import Init
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.launch.channel import Channel
+    from runtime.launch.job import Job
+
+STEPS: tuple[Callable[[Init], None], ...] = (
+    steps.hide_process,  # before anything of the container exists that could look at us
+    steps.wait_for_go,  # the parent has recorded us: whatever fails now is cleaned up
+    steps.join_cgroup,  # what follows is counted and limited; needs the host's cgroup files
+    root_steps.make_cgroup_namespace,  # its root is the cgroup we are in: after joining it
+    steps.start_session,  # before a terminal is made: only a session leader can take one
+    root_steps.make_keyring,  # the session keyring of the caller stays outside
+    root_steps.start_loopback,  # the network namespace is new; hooks may want it complete
+    root_steps.set_names,  # needs CAP_SYS_ADMIN
+    steps.set_oom_score,  # these three through the host's /proc, which nobody inside can redirect
+    root_steps.set_sysctls,
+    steps.open_labels,
+    root_steps.isolate,  # before the first mount: none of ours may reach the host
+    root_steps.bind_root,  # mounts need a root to lie in
+    root_steps.make_mounts,  # in config.json's order
+    root_steps.fill_dev,  # into the /dev just mounted
+    root_steps.make_console,  # from the devpts just mounted
+    root_steps.make_working_directory,  # before the root may become read-only
+    root_steps.cover_paths,  # last of the mounts: nothing may lie over them
+    root_steps.let_parent_run_hooks,  # namespaces and mounts are there, the root is not entered
+    root_steps.run_create_container_hooks,  # in our namespaces, found on the host's paths
+    root_steps.forbid_imports,  # from here on a file opened is a file of the container
+    root_steps.enter,  # the host's tree is gone after this
+    steps.set_labels,  # they take effect at execve; the files were opened outside
+    steps.set_rlimits,  # raising a hard limit needs CAP_SYS_RESOURCE
+    steps.take_streams,  # chown of the terminal needs CAP_CHOWN
+    steps.load_privileged_filter,  # needs CAP_SYS_ADMIN, so just before it is dropped
+    steps.drop_privileges,
+    steps.enter_working_directory,  # as the user: root's right to enter is not the user's
+    steps.look_program_up,  # a missing program is an error of `create`, while it can be told
+    steps.say_ready,  # `create` returns
+    steps.wait_for_start,  # until `start` calls
+    steps.run_start_container_hooks,  # inside, right before the program (config.md, "Hooks")
+    steps.load_filter,  # with no_new_privs it can be last: nothing of ours needs to be allowed
+    steps.close_descriptors,  # the program gets 0, 1, 2 and what was asked to be preserved
+    steps.run_program,
+)
+
+
+def enter_container(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -> None:
+    """Take the steps; does not return."""
+    it = Init(job, channel)
+    code = 1
+    try:
+        for one in todo:
+            one(it)
+    except BaseException as error:
+        code = error.exit_code if isinstance(error, RuntimeFault) else 1
+        if it.caller is None:
+            channel.fault(error)
+        else:
+            _tell_starter(it, error, code)
+    finally:
+        os._exit(code)
+
+
+def _tell_starter(it: Init, error: BaseException, code: int) -> None:
+    text = str(error) if isinstance(error, RuntimeFault) else f"unexpected: {error!r}"
+    try:
+        if it.caller is not None:
+            it.caller.sendall(json.dumps({"text": text, "exit_code": code}).encode("ascii"))
+    except OSError:
+        # whoever started us has gone; the exit code still tells
+        return

@@ -1,0 +1,58 @@
+"""All that the parent has decided before it forks: what the other processes carry out.
+
+Nothing in it is looked up again later: files are open, profiles compiled, names turned to numbers.
+"""
+
+from __future__ import annotations
+
+from runtime.spec.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+
+    from runtime.cgroups.cgroup import Cgroup
+    from runtime.cgroups.mounts import CgroupMount
+    from runtime.launch.channel import Channel
+    from runtime.namespaces import Plan
+    from runtime.security.capabilities import CapabilitySets
+    from runtime.security.rlimits import Rlimit
+    from runtime.security.seccomp.load import Filter
+    from runtime.spec.model import Json, Process, Spec
+
+
+class Job(Record):
+    """For `create` and `run` all of it; `exec` has no plan of mounts and no listener."""
+
+    spec: Spec
+    process: Process
+    bundle: str
+    rootfs: str
+    cgroup: Cgroup
+    capabilities: CapabilitySets
+    rlimits: tuple[Rlimit, ...]
+    seccomp: Filter | None
+    plan: Plan
+    cgroup_mounts: tuple[CgroupMount, ...] = ()
+    listener: _socket.socket | None = None
+    console_socket: _socket.socket | None = None
+    preserved_fds: int = 0
+    pivot: bool = True
+    new_keyring: bool = True
+    hook_state: Json = {}  # noqa: RUF012 - records are frozen
+
+
+class Init:
+    """The process on its way: the job, the channel to the parent, and what steps hand on."""
+
+    __slots__ = ("caller", "channel", "environment", "job", "labels", "program", "root", "slave")
+
+    def __init__(self, job: Job, channel: Channel) -> None:
+        self.job = job
+        self.channel = channel
+        self.root = -1
+        self.slave = -1
+        self.labels: list[tuple[int, str, str]] = []
+        self.environment: dict[str, str] = {}
+        self.program = ""
+        self.caller: _socket.socket | None = None

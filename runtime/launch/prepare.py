@@ -1,0 +1,121 @@
+"""From config.json to a `Job`: everything that reads a file or may be refused, before the fork."""
+
+from __future__ import annotations
+
+import os
+
+from runtime.cgroups.cgroup import open_cgroup
+from runtime.cgroups.detect import detect
+from runtime.cgroups.mounts import cgroup_mounts
+from runtime.errors import NotSupported, SpecInvalid, step
+from runtime.launch.job import Job
+from runtime.linux.sockets import connect_to
+from runtime.namespaces import plan_namespaces
+from runtime.security import capabilities, rlimits
+from runtime.security.seccomp.load import prepare
+from runtime.spec.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+
+    from runtime.cgroups.cgroup import Cgroup
+    from runtime.namespaces import Plan
+    from runtime.security.seccomp.load import Filter
+    from runtime.spec.model import Json, Process, Spec
+
+
+class Request(Record):
+    """What the command line asks for beside config.json."""
+
+    id: str
+    root: str
+    bundle: str
+    console_socket: str = ""
+    pid_file: str = ""
+    pivot: bool = True
+    new_keyring: bool = True
+    preserved_fds: int = 0
+    systemd_cgroup: bool = False
+
+
+def prepare_container(
+    request: Request, spec: Spec, listener: _socket.socket, warn: Callable[[str], None]
+) -> Job:
+    if spec.process is None:
+        raise SpecInvalid("process: missing")
+    rootfs = os.path.normpath(os.path.join(request.bundle, spec.root_path))
+    if not os.path.isdir(rootfs):
+        raise SpecInvalid(f"root.path: {rootfs} is not a directory")
+    cgroup = open_cgroup(
+        spec.linux.cgroups_path or f"/{request.id}", systemd=request.systemd_cgroup
+    )
+    private = spec.has_namespace("cgroup")
+    wanted = any(mount.type == "cgroup" for mount in spec.mounts)
+    return Job(
+        **_process_parts(spec, spec.process, request.console_socket, warn),
+        bundle=request.bundle,
+        rootfs=rootfs,
+        cgroup=cgroup,
+        plan=plan_namespaces(spec.linux.namespaces),
+        cgroup_mounts=tuple(cgroup_mounts(detect(), cgroup, private=private)) if wanted else (),
+        listener=listener,
+        preserved_fds=request.preserved_fds,
+        pivot=request.pivot,
+        new_keyring=request.new_keyring,
+    )
+
+
+def prepare_exec(
+    request: Request,
+    spec: Spec,
+    process: Process,
+    cgroup: Cgroup,
+    plan: Plan,
+    warn: Callable[[str], None],
+) -> Job:
+    return Job(
+        **_process_parts(spec, process, request.console_socket, warn),
+        bundle=request.bundle,
+        rootfs="/",
+        cgroup=cgroup,
+        plan=plan,
+        preserved_fds=request.preserved_fds,
+        new_keyring=request.new_keyring,
+    )
+
+
+def _process_parts(
+    spec: Spec, process: Process, console_socket: str, warn: Callable[[str], None]
+) -> Json:
+    sets, warnings = capabilities.resolve(process.capabilities)
+    for warning in warnings:
+        warn(warning)
+    return {
+        "spec": spec,
+        "process": process,
+        "capabilities": sets,
+        "rlimits": tuple(rlimits.resolve(process.rlimits)),
+        "seccomp": _filter(spec),
+        "console_socket": _console(process, console_socket),
+    }
+
+
+def _filter(spec: Spec) -> Filter | None:
+    if spec.linux.seccomp is None:
+        return None
+    prepared = prepare(spec.linux.seccomp)
+    if prepared.notifies:
+        raise NotSupported("linux.seccomp.listenerPath: notifications are not supported")
+    return prepared
+
+
+def _console(process: Process, path: str) -> _socket.socket | None:
+    if bool(path) != process.terminal:
+        flag = "needs --console-socket" if process.terminal else "is false, but a socket is given"
+        raise SpecInvalid(f"process.terminal: {flag}")
+    if not path:
+        return None
+    with step(f"connect to the console socket {path}"):
+        return connect_to(path)

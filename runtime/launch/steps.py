@@ -1,0 +1,179 @@
+"""The steps that every new process of a container takes, by `create` or by `exec`.
+
+Their order, and the reason for it, is in `init.py` and `exec_init.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from runtime.errors import KernelFault, step
+from runtime.launch import messages
+from runtime.launch.console import take_terminal
+from runtime.launch.guard import preload
+from runtime.launch.hooks import run_hooks
+from runtime.launch.procfs import write_oom_score
+from runtime.launch.program import environment_of, execute, find_program
+from runtime.linux.fds import cloexec_from
+from runtime.linux.process import (
+    restore_signals,
+    set_dumpable,
+    set_keep_capabilities,
+    set_no_new_privileges,
+)
+from runtime.linux.sockets import accept
+from runtime.security import apparmor, capabilities, rlimits, selinux
+from runtime.security.seccomp.load import install
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.launch.job import Init
+
+_FIRST_PRESERVED = 3
+_DEFAULT_UMASK = 0o022
+
+
+def hide_process(_: Init) -> None:
+    set_dumpable(False)
+    preload()
+
+
+def wait_for_go(it: Init) -> None:
+    it.channel.receive(messages.GO)
+
+
+def join_cgroup(it: Init) -> None:
+    # in a user namespace we are nobody to the host's cgroup files: the parent has moved us
+    if not it.job.plan.has_user:
+        it.job.cgroup.add_self()
+
+
+def start_session(_: Init) -> None:
+    os.setsid()
+
+
+def set_oom_score(it: Init) -> None:
+    value = it.job.process.oom_score_adj
+    if value is not None:
+        write_oom_score(value)
+
+
+def open_labels(it: Init) -> None:
+    process = it.job.process
+    if process.apparmor_profile:
+        fd = apparmor.open_exec(process.apparmor_profile)
+        it.labels.append((fd, "apparmor", process.apparmor_profile))
+    if process.selinux_label:
+        fd = selinux.open_exec(process.selinux_label)
+        it.labels.append((fd, "selinux", process.selinux_label))
+
+
+def set_labels(it: Init) -> None:
+    for fd, kind, label in it.labels:
+        (apparmor if kind == "apparmor" else selinux).set_exec(fd, label)
+        os.close(fd)
+
+
+def set_rlimits(it: Init) -> None:
+    for warning in rlimits.apply(it.job.rlimits):
+        it.channel.warn(warning)
+
+
+def take_streams(it: Init) -> None:
+    uid = it.job.process.user.uid
+    if it.slave >= 0:
+        take_terminal(it.slave, uid)
+        return
+    for fd in (0, 1, 2):
+        _give_stream(fd, uid)
+
+
+def _give_stream(fd: int, uid: int) -> None:
+    """So that the container's user can open /dev/stdout, whoever made the pipe."""
+    try:
+        status = os.fstat(fd)
+        if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+            os.fchown(fd, uid, -1)
+    except OSError:
+        # closed, or not ours to give
+        return
+
+
+def load_privileged_filter(it: Init) -> None:
+    """Without no_new_privs a filter takes CAP_SYS_ADMIN, which the next steps give up."""
+    if it.job.seccomp is not None and not it.job.process.no_new_privileges:
+        install(it.job.seccomp)
+
+
+def drop_privileges(it: Init) -> None:
+    user, sets = it.job.process.user, it.job.capabilities
+    # the bounding set while CAP_SETPCAP is still there
+    capabilities.apply_bounding(sets)
+    with step(f"become user {user.uid}:{user.gid}"):
+        set_keep_capabilities(True)
+        _set_groups(user.additional_gids)
+        os.setresgid(user.gid, user.gid, user.gid)
+        os.setresuid(user.uid, user.uid, user.uid)
+        set_keep_capabilities(False)
+    capabilities.apply(sets)
+    # a change of user turned the flag back on (prctl(2), PR_SET_DUMPABLE)
+    set_dumpable(False)
+    os.umask(_DEFAULT_UMASK if user.umask is None else user.umask)
+
+
+def _set_groups(groups: tuple[int, ...]) -> None:
+    try:
+        os.setgroups(groups)
+    except PermissionError:
+        # a user namespace whose setgroups is "deny" (user_namespaces(7)): nothing to take away
+        if groups:
+            raise
+
+
+def enter_working_directory(it: Init) -> None:
+    cwd = it.job.process.cwd
+    with step(f"enter the working directory {cwd}"):
+        os.chdir(cwd)
+        # a directory outside of our root has no path here (CVE-2024-21626)
+        inside = os.getcwd()
+    if not inside.startswith("/"):
+        raise KernelFault(f"enter the working directory {cwd}", 0, "it is outside of the root")
+
+
+def look_program_up(it: Init) -> None:
+    it.environment = environment_of(it.job.process.env)
+    it.program = find_program(it.job.process.args[0], it.environment)
+
+
+def say_ready(it: Init) -> None:
+    it.channel.send(messages.READY)
+
+
+def wait_for_start(it: Init) -> None:
+    if it.job.listener is not None:
+        it.caller = accept(it.job.listener)
+
+
+def run_start_container_hooks(it: Init) -> None:
+    run_hooks("startContainer", it.job.spec.hooks.start_container, it.job.hook_state)
+
+
+def load_filter(it: Init) -> None:
+    if it.job.process.no_new_privileges:
+        with step("set no_new_privs"):
+            set_no_new_privileges()
+        if it.job.seccomp is not None:
+            install(it.job.seccomp)
+
+
+def close_descriptors(it: Init) -> None:
+    """Also the channel: its end tells the parent that the program runs."""
+    for fd in range(_FIRST_PRESERVED, _FIRST_PRESERVED + it.job.preserved_fds):
+        os.set_inheritable(fd, True)
+    cloexec_from(_FIRST_PRESERVED + it.job.preserved_fds)
+
+
+def run_program(it: Init) -> None:
+    restore_signals()
+    execute(it.program, it.job.process.args, it.environment)

@@ -1,0 +1,142 @@
+"""JSON to `Spec`: one function a part of config.json, in the order of the specification."""
+
+from __future__ import annotations
+
+from runtime.errors import SpecInvalid
+from runtime.spec.fields import Fields
+from runtime.spec.model import (
+    Device,
+    Hook,
+    Hooks,
+    IdMapping,
+    Linux,
+    Mount,
+    Namespace,
+    Process,
+    Spec,
+    User,
+)
+
+_LAST_NUMBER = 2**32 - 1
+
+
+def parse_spec(document: object) -> Spec:
+    top = Fields(document, "")
+    root = top.within("root")
+    return Spec(
+        version=top.text("ociVersion", None),
+        root_path=root.text("path", None),
+        root_readonly=root.flag("readonly"),
+        process=None if top.values.get("process") is None else _process(top.within("process")),
+        hostname=top.text("hostname"),
+        domainname=top.text("domainname"),
+        mounts=top.each("mounts", _mount),
+        hooks=_hooks(top.within("hooks")),
+        annotations=top.table("annotations"),
+        linux=_linux(top.within("linux")),
+    )
+
+
+def parse_process(document: object) -> Process:
+    """The file that `exec --process` names: the same object as config.json's `process`."""
+    return _process(Fields(document, "process"))
+
+
+def _process(part: Fields) -> Process:
+    size = part.within("consoleSize")
+    return Process(
+        terminal=part.flag("terminal"),
+        console_size=(size.number("height", 0, 0, 65535), size.number("width", 0, 0, 65535))
+        if size.values
+        else None,
+        user=_user(part.within("user")),
+        args=part.texts("args"),
+        env=part.texts("env"),
+        cwd=part.text("cwd", None),
+        capabilities=part.maybe_raw("capabilities"),
+        rlimits=part.each("rlimits", lambda one: one.values),
+        no_new_privileges=part.flag("noNewPrivileges"),
+        apparmor_profile=part.text("apparmorProfile"),
+        selinux_label=part.text("selinuxLabel"),
+        oom_score_adj=part.maybe_number("oomScoreAdj", -1000, 1000),
+    )
+
+
+def _user(part: Fields) -> User:
+    return User(
+        uid=part.identity("uid"),
+        gid=part.identity("gid"),
+        umask=part.maybe_number("umask", 0, 0o7777),
+        additional_gids=part.identities("additionalGids"),
+    )
+
+
+def _mount(part: Fields) -> Mount:
+    for name in ("uidMappings", "gidMappings"):
+        if part.values.get(name):
+            raise SpecInvalid(f"{part.path(name)}: id-mapped mounts are not supported")
+    return Mount(
+        destination=part.text("destination", None),
+        type=part.text("type"),
+        source=part.text("source"),
+        options=part.texts("options"),
+    )
+
+
+def _hooks(part: Fields) -> Hooks:
+    return Hooks(
+        prestart=part.each("prestart", _hook),
+        create_runtime=part.each("createRuntime", _hook),
+        create_container=part.each("createContainer", _hook),
+        start_container=part.each("startContainer", _hook),
+        poststart=part.each("poststart", _hook),
+        poststop=part.each("poststop", _hook),
+    )
+
+
+def _hook(part: Fields) -> Hook:
+    return Hook(
+        path=part.text("path", None),
+        args=part.texts("args"),
+        env=part.texts("env"),
+        timeout=part.maybe_number("timeout", 1, _LAST_NUMBER),
+    )
+
+
+def _linux(part: Fields) -> Linux:
+    return Linux(
+        namespaces=part.each(
+            "namespaces", lambda one: Namespace(type=one.text("type", None), path=one.text("path"))
+        ),
+        devices=part.each("devices", _device),
+        uid_mappings=part.each("uidMappings", _mapping),
+        gid_mappings=part.each("gidMappings", _mapping),
+        cgroups_path=part.text("cgroupsPath"),
+        resources=part.raw("resources"),
+        seccomp=part.maybe_raw("seccomp"),
+        rootfs_propagation=part.text("rootfsPropagation"),
+        masked_paths=part.texts("maskedPaths"),
+        readonly_paths=part.texts("readonlyPaths"),
+        mount_label=part.text("mountLabel"),
+        sysctl=part.table("sysctl"),
+    )
+
+
+def _device(part: Fields) -> Device:
+    return Device(
+        path=part.text("path", None),
+        type=part.text("type", None),
+        major=part.number("major", 0, -1, _LAST_NUMBER),
+        minor=part.number("minor", 0, -1, _LAST_NUMBER),
+        mode=part.number("fileMode", 0o666, 0, 0o177777) & 0o7777,
+        uid=part.identity("uid"),
+        gid=part.identity("gid"),
+    )
+
+
+def _mapping(part: Fields) -> IdMapping:
+    return IdMapping(
+        container_id=part.number("containerID", None, 0, _LAST_NUMBER),
+        host_id=part.number("hostID", None, 0, _LAST_NUMBER),
+        size=part.number("size", None, 1, _LAST_NUMBER),
+    )

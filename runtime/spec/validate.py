@@ -1,0 +1,152 @@
+"""What config.json must satisfy beyond its types: a list of checks, each a function with a reason.
+
+Every check gets the whole spec and yields the complaints it has; the first one is raised.
+"""
+
+from __future__ import annotations
+
+from runtime.errors import SpecInvalid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runtime.spec.model import Process, Spec
+
+NAMESPACE_TYPES = ("pid", "network", "mount", "ipc", "uts", "user", "cgroup")
+_DEVICE_TYPES = ("c", "b", "u", "p")
+_PROPAGATIONS = (
+    "", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable",
+)  # fmt: skip
+# kernel sysctls that belong to a namespace (proc_sys(5), namespaces(7)); all others are the host's
+_IPC_SYSCTLS = (
+    "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
+    "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
+)  # fmt: skip
+_UTS_SYSCTLS = ("kernel.hostname", "kernel.domainname")
+
+
+def check_spec(spec: Spec) -> None:
+    for check in CHECKS:
+        for complaint in check(spec):
+            raise SpecInvalid(complaint)
+    if spec.process is not None:
+        check_process(spec.process)
+
+
+def check_process(process: Process) -> None:
+    if not process.args:
+        raise SpecInvalid("process.args: empty")
+    if not process.cwd.startswith("/"):
+        raise SpecInvalid(f"process.cwd: {process.cwd!r} is not an absolute path")
+    for index, entry in enumerate(process.env):
+        # an entry without "=" once pulled the host's value in (Podman CVE-2026-57231)
+        if entry.find("=") < 1:
+            raise SpecInvalid(f"process.env[{index}]: {entry!r} is not NAME=value")
+
+
+def _version(spec: Spec) -> Iterator[str]:
+    if not spec.version.startswith("1."):
+        yield f"ociVersion: {spec.version!r} is not a 1.x version"
+
+
+def _namespaces(spec: Spec) -> Iterator[str]:
+    kinds = [namespace.type for namespace in spec.linux.namespaces]
+    for index, namespace in enumerate(spec.linux.namespaces):
+        where = f"linux.namespaces[{index}]"
+        if namespace.type not in NAMESPACE_TYPES:
+            yield f"{where}.type: {namespace.type!r} is not supported"
+        if kinds.count(namespace.type) > 1:
+            yield f"{where}.type: {namespace.type} is given twice"
+        if namespace.path and not namespace.path.startswith("/"):
+            yield f"{where}.path: {namespace.path!r} is not an absolute path"
+    if "mount" not in kinds:
+        # without one every mount below would be made on the host
+        yield "linux.namespaces: a mount namespace is required"
+
+
+def _names(spec: Spec) -> Iterator[str]:
+    for field, value in (("hostname", spec.hostname), ("domainname", spec.domainname)):
+        if value and not spec.has_namespace("uts"):
+            yield f"{field}: needs a uts namespace"
+        if len(value.encode()) > 64:
+            yield f"{field}: longer than 64 bytes"
+
+
+def _mounts(spec: Spec) -> Iterator[str]:
+    for index, mount in enumerate(spec.mounts):
+        # relative destinations were allowed once (specification 1.0.0-rc) and are read as from /
+        if not mount.destination:
+            yield f"mounts[{index}].destination: empty"
+
+
+def _propagation(spec: Spec) -> Iterator[str]:
+    if spec.linux.rootfs_propagation not in _PROPAGATIONS:
+        yield f"linux.rootfsPropagation: {spec.linux.rootfs_propagation!r} is not a propagation"
+
+
+def _devices(spec: Spec) -> Iterator[str]:
+    for index, device in enumerate(spec.linux.devices):
+        if device.type not in _DEVICE_TYPES:
+            yield f"linux.devices[{index}].type: {device.type!r} is not one of c, b, u, p"
+        if not device.path.startswith("/") or ".." in device.path.split("/"):
+            yield f"linux.devices[{index}].path: {device.path!r} is not a plain absolute path"
+
+
+def _paths(spec: Spec) -> Iterator[str]:
+    for field in ("masked_paths", "readonly_paths"):
+        for index, path in enumerate(getattr(spec.linux, field)):
+            if not path.startswith("/"):
+                yield f"linux.{_camel(field)}[{index}]: {path!r} is not an absolute path"
+
+
+def _sysctls(spec: Spec) -> Iterator[str]:
+    for name in spec.linux.sysctl:
+        parts = name.replace("/", ".").split(".")
+        if "" in parts or ".." in name:
+            yield f"linux.sysctl: {name!r} is not a name"
+        elif not _is_namespaced(name.replace("/", "."), spec):
+            yield f"linux.sysctl: {name} would change the host: it is in no namespace of its own"
+
+
+def _is_namespaced(name: str, spec: Spec) -> bool:
+    if name.startswith("net."):
+        return spec.has_namespace("network")
+    if name in _IPC_SYSCTLS or name.startswith("fs.mqueue."):
+        return spec.has_namespace("ipc")
+    return name in _UTS_SYSCTLS and spec.has_namespace("uts")
+
+
+def _mappings(spec: Spec) -> Iterator[str]:
+    user = spec.has_namespace("user")
+    mapped = spec.linux.uid_mappings or spec.linux.gid_mappings
+    if mapped and not user:
+        yield "linux.uidMappings: needs a user namespace"
+    if user and not spec.namespace_path("user") and not mapped:
+        yield "linux.uidMappings: a new user namespace needs mappings"
+
+
+def _hooks(spec: Spec) -> Iterator[str]:
+    for kind, hooks in spec.hooks.__dict__.items():
+        for index, hook in enumerate(hooks):
+            if not hook.path.startswith("/"):
+                yield f"hooks.{_camel(kind)}[{index}].path: {hook.path!r} is not an absolute path"
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+CHECKS = (
+    _version,
+    _namespaces,
+    _names,
+    _mounts,
+    _propagation,
+    _devices,
+    _paths,
+    _sysctls,
+    _mappings,
+    _hooks,
+)
