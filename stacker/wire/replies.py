@@ -28,14 +28,6 @@ class EventLine(Message):
     attributes: dict[str, Scalar]
 
 
-class OperationLine(Message):
-    """One line of the answer of an operation: events while it runs, then a result or a problem."""
-
-    event: EventLine | None = None
-    result: Json | None = None
-    problem: Problem | None = None
-
-
 class UpReply(Message):
     stack: str
     generation: int
@@ -44,9 +36,28 @@ class UpReply(Message):
     warnings: tuple[str, ...] = ()
 
 
+class OperationLine(Message):
+    """One line of the answer of an operation: events while it runs, then a result or a problem."""
+
+    accepted: UpReply | None = None
+    """The first line of an ``up``."""
+    event: EventLine | None = None
+    result: Json | None = None
+    problem: Problem | None = None
+
+
 class WaitReply(Message):
     ok: bool
     problems: tuple[str, ...] = ()
+
+
+class Done(Message):
+    """The result of an operation that has nothing more to say."""
+
+
+class DownReply(Message):
+    supervisor_ends: bool
+    """It was started by ``up``, and this was its last stack."""
 
 
 class FoundStack(Message):
@@ -178,4 +189,7 @@ class Info(Message):
     pid: int
     root: str
     run: str
-    host: Json
+    runtime: str
+    """What starts containers that name none."""
+    ephemeral: bool
+    """Started by ``up``: it ends with its last stack."""

@@ -26,6 +26,8 @@ class UpRequest(Message):
     services: tuple[str, ...] = ()
     """Empty: all."""
     force_recreate: bool = False
+    wait: str = "running"
+    """The answer ends when it is ``accepted``, ``running``, or ``healthy`` where it has a check."""
 
 
 class PlanRequest(Message):
@@ -53,7 +55,7 @@ class ServicesRequest(Message):
 
 class KillRequest(Message):
     services: tuple[str, ...] = ()
-    signal: int = 9
+    signal: str = "KILL"
 
 
 class PullRequest(Message):

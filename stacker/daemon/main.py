@@ -1,0 +1,67 @@
+"""The supervisor's process life: claim the directories, serve, tell systemd, end in order.
+
+Ending leaves every container running. What may end it: SIGTERM or SIGINT, and for one that ``up``
+started (``--ephemeral``) the end of its last stack.
+"""
+
+from __future__ import annotations
+
+import grp
+import logging
+import os
+import resource
+import sys
+from collections.abc import Sequence
+
+import anyio
+
+from stacker.base.errors import Conflict, Invalid, StackerError
+from stacker.daemon.claim import claim
+from stacker.daemon.life import EngineBuilder, live
+from stacker.daemon.settings import parse_settings
+
+LOCK_HELD = 75
+"""sysexits.h's EX_TEMPFAIL; ``client.session`` then waits for the one that holds the lock."""
+
+
+def main(arguments: Sequence[str], *, build: EngineBuilder) -> int:
+    """Run until told to end; return the exit code. ``build`` is ``wiring.running_engine``."""
+    settings = parse_settings(arguments)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if settings.verbose else logging.INFO,
+        format="%(levelname)s: %(message)s",
+    )
+    for noisy in ("asyncio", "aiohttp", "pyroute2", "watchfiles"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    os.umask(0o077)
+    os.chdir("/")
+    _raise_limits()
+    try:
+        group_id = _group_id(settings.group)
+        locks = claim(settings, group_id=group_id)
+        anyio.run(live, settings, group_id, build)
+    except Conflict as error:
+        print(f"stacker: {error}", file=sys.stderr)  # noqa: T201 the log of an `up`
+        return LOCK_HELD
+    except StackerError as error:
+        print(f"stacker: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    del locks  # held until here, and then by the process until it ends
+    return 0
+
+
+def _group_id(name: str | None) -> int | None:
+    if name is None:
+        return None
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError as error:
+        raise Invalid(f"--group: there is no group {name}") from error
+
+
+def _raise_limits() -> None:
+    """Open files: each container takes a few; systemd's soft limit is 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,35 @@
+"""The table of endpoints; ``docs/openapi.yaml`` describes them, and a test compares the two."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from stacker.daemon.handlers import execution, images, services, stacks, watching
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/v1/info", watching.info),
+    ("GET", "/v1/stacks", stacks.stacks),
+    ("POST", "/v1/stacks", stacks.up),
+    ("POST", "/v1/stacks/find", stacks.find),
+    ("POST", "/v1/plan", stacks.plan),
+    ("GET", "/v1/containers", stacks.containers),
+    ("GET", "/v1/stacks/{stack}/wait", stacks.wait),
+    ("POST", "/v1/stacks/{stack}/down", stacks.down),
+    ("POST", "/v1/stacks/{stack}/stop", services.stop),
+    ("POST", "/v1/stacks/{stack}/start", services.start),
+    ("POST", "/v1/stacks/{stack}/restart", services.restart),
+    ("POST", "/v1/stacks/{stack}/kill", services.kill),
+    ("POST", "/v1/stacks/{stack}/exec", execution.exec_),
+    ("GET", "/v1/stacks/{stack}/logs", watching.logs),
+    ("GET", "/v1/stacks/{stack}/inspect/{name}", stacks.inspect),
+    ("GET", "/v1/events", watching.events),
+    ("GET", "/v1/stats", watching.stats),
+    ("POST", "/v1/pull", images.pull),
+    ("GET", "/v1/images", images.images),
+    ("POST", "/v1/images/load", images.load),
+    ("POST", "/v1/images/import", images.import_image),
+)
