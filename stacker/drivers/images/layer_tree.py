@@ -7,7 +7,7 @@ archive must not say about the overlay that will lie over it is dropped or refus
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from stacker.base.errors import Corrupt, Unsupported
@@ -108,14 +108,17 @@ def _attributes(entry: tar.Entry) -> Attributes:
         uid=entry.uid,
         gid=entry.gid,
         mtime_ns=entry.mtime_ns,
-        xattrs=_kept(entry.xattrs) if entry.xattrs else None,
+        xattrs=_kept(entry) if entry.xattrs else None,
     )
 
 
-def _kept(xattrs: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+def _kept(entry: tar.Entry) -> dict[bytes, bytes]:
     """What a layer may set: overlayfs's own, and the labels of the host's LSMs, are not its."""
+    # xattr(7): user attributes are for regular files and directories
+    user_allowed = entry.kind in (tar.Kind.FILE, tar.Kind.DIRECTORY)
+    kept = _XATTRS_KEPT if user_allowed else _XATTRS_KEPT[1:]
     return {
         name: value
-        for name, value in xattrs.items()
-        if name.startswith(_XATTRS_KEPT) and not name.startswith(_XATTRS_DROPPED) and storable(name)
+        for name, value in entry.xattrs.items()
+        if name.startswith(kept) and not name.startswith(_XATTRS_DROPPED) and storable(name)
     }

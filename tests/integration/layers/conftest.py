@@ -1,0 +1,178 @@
+"""Tools for layer tests: archives in, mounted trees out, trees as comparable dictionaries."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import shutil
+import stat
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacker.drivers.images.layers import LayerBuilder, LayerResult
+from stacker.drivers.mounts.context import unmount
+from stacker.drivers.mounts.erofs import mount_erofs
+
+
+class Member(tarfile.TarInfo):
+    """With its content; the slots of TarInfo have no place for it."""
+
+    content = b""
+
+
+class Layers:
+    """Everything under one temporary directory; `path()` gives a new name in it."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self._count = 0
+
+    def path(self, suffix: str = "") -> Path:
+        self._count += 1
+        return self.base / f"{self._count}{suffix}"
+
+    # -- archives
+
+    @staticmethod
+    def member(name: str | bytes, content: bytes = b"", **fields: Any) -> Member:
+        text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
+        info = Member(text)
+        info.size = len(content)
+        info.mode = 0o644
+        kind = fields.pop("kind", None)
+        if kind is not None:
+            info.type = kind
+            info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
+        for key, value in fields.items():
+            setattr(info, key, value)
+        info.pax_headers = dict(info.pax_headers)
+        info.content = content
+        return info
+
+    def directory(self, name: str | bytes, mode: int = 0o755, **fields: Any) -> Member:
+        return self.member(name, kind=tarfile.DIRTYPE, mode=mode, **fields)
+
+    def symlink(self, name: str | bytes, target: str, **fields: Any) -> Member:
+        return self.member(name, kind=tarfile.SYMTYPE, linkname=target, mode=0o777, **fields)
+
+    def link(self, name: str | bytes, target: str) -> Member:
+        return self.member(name, kind=tarfile.LNKTYPE, linkname=target)
+
+    @staticmethod
+    def archive(*members: Member, format: int = tarfile.PAX_FORMAT) -> bytes:
+        buffer = io.BytesIO()
+        with tarfile.open(
+            fileobj=buffer, mode="w", format=format, encoding="utf-8", errors="surrogateescape"
+        ) as tar:
+            for info in members:
+                tar.addfile(info, io.BytesIO(info.content))
+        return buffer.getvalue()
+
+    # -- images
+
+    def build(
+        self,
+        data: bytes,
+        *,
+        compression: str = "none",
+        step: int = 1 << 20,
+        extract: bool = True,
+        **options: Any,
+    ) -> LayerResult:
+        """One archive as an EROFS file, which fsck.erofs finds no fault with."""
+        builder = LayerBuilder(self.path(".erofs"), compression=compression, **options)  # type: ignore[arg-type]
+        try:
+            for start in range(0, len(data), step):
+                builder.feed(data[start : start + step])
+            result = builder.finish()
+        except BaseException:
+            builder.abort()
+            raise
+        self.fsck(result.path, extract=extract)
+        return result
+
+    def layer(self, *members: Member) -> LayerResult:
+        return self.build(self.archive(*members))
+
+    @staticmethod
+    def fsck(image: Path, *, extract: bool = True) -> None:
+        if shutil.which("fsck.erofs") is None:
+            return
+        done = subprocess.run(
+            ["fsck.erofs", *(["--extract"] * extract), os.fspath(image)],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "error" not in (done.stdout + done.stderr).lower()
+
+    @contextlib.contextmanager
+    def mounted(self, image: Path) -> Iterator[Path]:
+        target = self.path()
+        target.mkdir()
+        mount_erofs(image, target)
+        try:
+            yield target
+        finally:
+            unmount(target)
+            target.rmdir()
+
+    # -- trees
+
+    @staticmethod
+    def snapshot(root: Path, *, times: bool = True, links: bool = True) -> dict[bytes, Any]:
+        """Every path with all that can be seen of it; hard links by their first name."""
+        found: dict[bytes, Any] = {}
+        inodes: dict[tuple[int, int], bytes] = {}
+        top = os.fsencode(root)
+        stack = [b""]
+        while stack:
+            relative = stack.pop()
+            path = top + b"/" + relative if relative else top
+            info = os.lstat(path)
+            kind = stat.S_IFMT(info.st_mode)
+            content: Any = None
+            if kind == stat.S_IFREG:
+                with open(path, "rb") as file:
+                    content = file.read()
+            elif kind == stat.S_IFLNK:
+                content = os.readlink(path)
+            elif kind in (stat.S_IFCHR, stat.S_IFBLK):
+                content = info.st_rdev
+            elif kind == stat.S_IFDIR:
+                names = sorted(os.listdir(path))
+                stack += [relative + b"/" + name if relative else name for name in names]
+            first = inodes.setdefault((info.st_dev, info.st_ino), relative)
+            found[relative] = (
+                stat.S_IFMT(info.st_mode),
+                None if kind == stat.S_IFLNK else stat.S_IMODE(info.st_mode),
+                info.st_uid,
+                info.st_gid,
+                info.st_mtime_ns if times else None,
+                info.st_nlink if links and kind != stat.S_IFDIR else None,
+                first if links else None,
+                {name: os.getxattr(path, name, follow_symlinks=False)
+                 for name in os.listxattr(path, follow_symlinks=False)},
+                content,
+            )  # fmt: skip
+        return found
+
+
+@pytest.fixture(scope="session")
+def layers() -> Iterator[Layers]:
+    # not tmp_path: hypothesis runs many examples in one test
+    with tempfile.TemporaryDirectory(prefix="stacker-layers-") as base:
+        yield Layers(Path(base))
+
+
+@pytest.fixture(scope="session")
+def gzipped() -> Any:
+    return lambda data: gzip.compress(data, 1, mtime=0)
