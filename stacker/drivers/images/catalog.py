@@ -40,6 +40,7 @@ class Catalog:
         self._marker = layout / "oci-layout"
         self._lock = threading.RLock()
         self._stamp: Stamp | None = None
+        self._durable_stamp: Stamp | None = None
         self._entries: tuple[Descriptor, ...] = ()
         self.warnings: list[str] = []
         """What had to be repaired, for the log."""
@@ -78,7 +79,7 @@ class Catalog:
         with self._lock:
             kept: list[Descriptor] = []
             for old in self.entries():
-                if name_of(old) != name_of(entry):
+                if not name_of(old) or name_of(old) != name_of(entry):
                     kept.append(old)
                 elif old.digest != entry.digest:
                     kept.append(_untagged(old))
@@ -92,10 +93,15 @@ class Catalog:
             self._write(tuple(entry for entry in self.entries() if not gone(entry)))
 
     def make_durable(self) -> None:
-        """Sync the file and keep a second name for this state of it."""
+        """Sync the file and keep a copy of this state of it, if it is not the last one kept."""
+        stamp = self.stamp()
+        if stamp == self._durable_stamp:
+            return
+
         write_atomic(self._durable_copy, self._index.read_bytes(), durable=True)
         sync_file(self._index)
         sync_directory(self._index.parent)
+        self._durable_stamp = stamp
 
     def _read(self) -> tuple[Descriptor, ...]:
         try:

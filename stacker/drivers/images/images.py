@@ -9,20 +9,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 
 import anyio
 from anyio import CapacityLimiter
 
+from stacker.base import clock
 from stacker.base.errors import Invalid, NotFound
 from stacker.drivers.images import catalog, credentials, tls, trust
 from stacker.drivers.images.auth import Authorizer
 from stacker.drivers.images.collect import Collected, collect
+from stacker.drivers.images.import_ import import_tar
 from stacker.drivers.images.keyed_locks import KeyedLocks
+from stacker.drivers.images.load import load
 from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.patience import Patience
 from stacker.drivers.images.pull import Pull
 from stacker.drivers.images.registry import Registry
+from stacker.drivers.images.sources import Source
 from stacker.drivers.images.steps import step
 from stacker.drivers.images.store import Store
 from stacker.drivers.images.transport import Transport
@@ -121,6 +126,48 @@ class Images:
             if POLICIES[policy] == "missing":
                 image = await self.find(reference, platform=platform)
             return image or await self._pull(full, self._platform(platform), progress)
+
+    async def load(self, source: Source, *, platform: str | None = None) -> tuple[Image, ...]:
+        """Load the images of an OCI layout (a folder or a tar) or of a docker archive."""
+        name = str(source) if isinstance(source, Path) else "stream"
+        with step(f"load {name}"), self._workshop.pins.held() as pins:
+            wanted = self._platform(platform)
+            entries = await load(self._workshop, source, platform=wanted, pins=pins)
+            images = [
+                await self._workshop.in_thread(self._lookup.of_entry, entry) for entry in entries
+            ]
+        self._unsettled.set()
+        return tuple(images)
+
+    async def import_tar(
+        self,
+        source: Source,
+        *,
+        reference: str,
+        changes: Sequence[str] = (),
+        message: str = "",
+        platform: str | None = None,
+        created: datetime | None = None,
+    ) -> Image:
+        """Make an image of a root file system's tar; `created` is now, where it is not given."""
+        full = Reference.parse(reference)
+        if full.digest is not None:
+            raise Invalid(f"import {reference}: an image that is made here cannot be named so")
+
+        with step(f"import {full}"), self._workshop.pins.held() as pins:
+            entry = await import_tar(
+                self._workshop,
+                source,
+                reference=full,
+                changes=changes,
+                message=message,
+                created=created or clock.now(),
+                platform=self._platform(platform),
+                pins=pins,
+            )
+            image = await self._workshop.in_thread(self._lookup.of_entry, entry)
+        self._unsettled.set()
+        return image
 
     async def list(self) -> tuple[Image, ...]:
         """Every whole image, by name."""

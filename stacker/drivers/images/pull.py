@@ -17,10 +17,10 @@ from stacker.drivers.images.intake import Intake
 from stacker.drivers.images.parallel import run_all
 from stacker.drivers.images.patience import Patience
 from stacker.drivers.images.pins import PinSet
+from stacker.drivers.images.provide import provide
 from stacker.drivers.images.registry import FetchedDocument, Registry
 from stacker.drivers.images.retry import retrying
 from stacker.drivers.images.steps import step
-from stacker.drivers.images.unpack import unpack
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import documents, image_config
 from stacker.oci.descriptor import Descriptor
@@ -49,7 +49,7 @@ class Pull:
         report: Callable[[PullProgress], None],
     ) -> None:
         self._store = workshop.store
-        self._locks = workshop.blob_locks
+        self._workshop = workshop
         self._in_thread = workshop.in_thread
         self._patience = patience
         self._registry = registry
@@ -147,36 +147,25 @@ class Pull:
                 await self._have(descriptor, diff_id=diff_id)
 
     async def _have(self, descriptor: Descriptor, *, diff_id: Digest | None) -> None:
-        """Have a blob, and the layer that it holds, in the store."""
-        async with self._locks.hold(str(descriptor.digest)):
-            blob_here = self._store.has_blob(descriptor)
-            layer_here = diff_id is None or self._store.unpacked.has(diff_id)
-            if blob_here and layer_here:
-                self._tell(PullState.PRESENT, descriptor, current=descriptor.size)
-                return
-            if blob_here and diff_id is not None:
-                self._tell(PullState.UNPACKING, descriptor)
-                await self._in_thread(unpack, self._store, descriptor, diff_id)
-            else:
-                await self._fetch(descriptor, diff_id=None if layer_here else diff_id)
-            self._tell(PullState.DONE, descriptor, current=descriptor.size)
+        await provide(
+            self._workshop,
+            descriptor,
+            diff_id=diff_id,
+            fill=partial(self._fetch, descriptor),
+            tell=lambda state, current: self._tell(state, descriptor, current=current),
+        )
 
-    async def _fetch(self, descriptor: Descriptor, *, diff_id: Digest | None) -> None:
-        intake = Intake(self._store, descriptor, diff_id=diff_id)
+    async def _fetch(self, descriptor: Descriptor, intake: Intake) -> None:
+        await self._in_thread(intake.open)
+        resumed = intake.resumed
         try:
-            await self._in_thread(intake.open)
-            resumed = intake.resumed
-            try:
-                await self._download(intake, descriptor)
-            except Corrupt:
-                if not resumed:
-                    raise
-                # what was wrong may be what an earlier attempt had left
-                await self._in_thread(intake.restart)
-                await self._download(intake, descriptor)
-        except BaseException as error:
-            intake.abandon(error)
-            raise
+            await self._download(intake, descriptor)
+        except Corrupt:
+            if not resumed:
+                raise
+            # what was wrong may be what an earlier attempt had left
+            await self._in_thread(intake.restart)
+            await self._download(intake, descriptor)
 
     async def _download(self, intake: Intake, descriptor: Descriptor) -> None:
         def on_wait(error: Unavailable, delay_s: float) -> None:

@@ -8,7 +8,7 @@ Two supervisors on one root are kept apart by the supervisor's lock, not here. M
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 from stacker.base.errors import Corrupt, StackerError
@@ -40,7 +40,7 @@ class Store:
             self.unpacked = Unpacked(self.places, self.unsynced)
             self.catalog = Catalog(self.places.layout)
             self.catalog.create()
-            self._remove_half_made_layers()
+            self._remove_half_made()
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         try:
@@ -112,16 +112,13 @@ class Store:
     def settle(self) -> None:
         """Bring all that is visible to the disk."""
         with on_disk("sync images"):
-            marks = self.unsynced.pending()
-            self.unsynced.settle(marks)
-            if marks:
-                self.catalog.make_durable()
+            self.unsynced.settle(self.unsynced.pending())
+            self.catalog.make_durable()
 
-    def partials(self) -> Iterator[Path]:
-        yield from self.places.partial.iterdir()
-
-    def _remove_half_made_layers(self) -> None:
-        """An EROFS file cannot be resumed; the compressed bytes it came from can."""
-        for path in self.partials():
-            if path.suffix == ".erofs":
+    def _remove_half_made(self) -> None:
+        """Of what a dead process left only the partial blobs of pulls can be resumed."""
+        for path in self.places.partial.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.suffix != ".blob" or path.name.startswith("import-"):
                 path.unlink()

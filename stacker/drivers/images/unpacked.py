@@ -15,6 +15,7 @@ from stacker.base.errors import Corrupt, StackerError
 from stacker.drivers.images.durability import Unsynced
 from stacker.drivers.images.layers import Compression, LayerBuilder, LayerResult
 from stacker.drivers.images.places import Places
+from stacker.drivers.images.steps import on_disk
 from stacker.oci.digest import Digest
 from stacker.oci.fields import load_object
 
@@ -68,15 +69,20 @@ class Unpacked:
 
     def keep(self, result: LayerResult, *, diff_id: Digest) -> None:
         """Make a finished layer visible, if it is the one it should be."""
-        if result.diff_id != str(diff_id):
-            result.path.unlink(missing_ok=True)
-            raise Corrupt(f"its content is {result.diff_id}, the config says {diff_id}")
+        try:
+            if result.diff_id != str(diff_id):
+                raise Corrupt(f"its content is {result.diff_id}, the config says {diff_id}")
 
-        record = {
-            "diffId": str(diff_id),
-            "size": result.size,
-            "entries": result.entries,
-            "implied": result.implied,
-        }
-        write_atomic(self._places.layer_record(diff_id), json.dumps(record).encode(), durable=False)
-        self._unsynced.publish(result.path, self._places.layer(diff_id))
+            record = {
+                "diffId": str(diff_id),
+                "size": result.size,
+                "entries": result.entries,
+                "implied": result.implied,
+            }
+            with on_disk("keep layer"):
+                data = json.dumps(record).encode()
+                write_atomic(self._places.layer_record(diff_id), data, durable=False)
+                self._unsynced.publish(result.path, self._places.layer(diff_id))
+        except BaseException:
+            result.path.unlink(missing_ok=True)
+            raise
