@@ -85,18 +85,27 @@ class Changeset:
         parent.hidden.add(whiteout.hidden_name(name))
 
     def settle(self) -> Iterator[tuple[Directory, bytes]]:
-        """Decides the whiteouts: yields those that need a whiteout node in their directory."""
-        stack = [self.root]
+        """Decides the whiteouts: yields those that need a whiteout node in their directory.
+
+        Where nothing of lower layers shows, in and below an opaque directory, there must be none:
+        overlayfs lists a directory that it has not merged as it is, whiteouts included.
+        """
+        stack = [(self.root, False)]
         while stack:
-            directory = stack.pop()
-            for name in sorted(directory.hidden or ()):
+            directory, covered = stack.pop()
+            hidden, directory.hidden = directory.hidden or (), None
+            covered = covered or directory.opaque
+            for name in () if covered else sorted(hidden):
                 child = directory.children.get(name)
                 if isinstance(child, Directory):
                     child.opaque = True
                 elif child is None:
                     yield directory, name
-            directory.hidden = None
-            stack += [each for each in directory.children.values() if isinstance(each, Directory)]
+            stack += [
+                (child, covered)
+                for child in directory.children.values()
+                if isinstance(child, Directory)
+            ]
 
     # -- paths -------------------------------------------------------------------------------
 
