@@ -12,6 +12,8 @@ import os
 from runtime.errors import step
 from runtime.launch import messages
 from runtime.launch.init import enter_container
+from runtime.launch.job import Init
+from runtime.linux.clone import fork_into
 from runtime.namespaces import CLONE_NEWUSER, enter_joined, make_new
 
 TYPE_CHECKING = False
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.launch.channel import Channel
-    from runtime.launch.job import Init, Job
+    from runtime.launch.job import Job
 
 
 def fork_stage(
@@ -53,10 +55,12 @@ def _run(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -
         with step("become root of the user namespace"):
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
+    # opened here: not in sight any more where a mount namespace is joined
+    unified = None if plan.has_user else job.cgroup.open_unified()
     make_new(plan.new_early)
     with step("fork"):
-        pid = os.fork()
+        pid, in_unified = fork_into(unified)
     if pid == 0:
-        enter_container(job, channel, todo)
+        enter_container(Init(job, channel, in_unified=in_unified), todo)
     channel.send(messages.CHILD, pid=pid)
     os._exit(0)

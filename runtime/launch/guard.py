@@ -13,8 +13,9 @@ import sys
 from runtime.errors import LaunchFailed
 
 _FORBIDDEN = frozenset(("import", "ctypes.dlopen", "ctypes.dlsym", "marshal.loads", "exec"))
-# looked up once each: a codec found is cached in the interpreter
-_CODECS = ("utf-8", "ascii", "latin-1", "idna", "unicode_escape")
+# looked up once each: a codec found is cached in the interpreter. These are all that the steps
+# use; any other, like the idna of an address, is an import and therefore refused
+_CODECS = ("utf-8", "ascii", "latin-1")
 _ERROR_HANDLERS = ("strict", "replace", "surrogateescape", "backslashreplace")
 
 

@@ -11,14 +11,12 @@ import os
 
 from runtime.errors import RuntimeFault
 from runtime.launch import root_steps, steps
-from runtime.launch.job import Init
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runtime.launch.channel import Channel
-    from runtime.launch.job import Job
+    from runtime.launch.job import Init
 
 STEPS: tuple[Callable[[Init], None], ...] = (
     steps.hide_process,  # before anything of the container exists that could look at us
@@ -59,9 +57,8 @@ STEPS: tuple[Callable[[Init], None], ...] = (
 )
 
 
-def enter_container(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -> None:
+def enter_container(it: Init, todo: tuple[Callable[[Init], None], ...]) -> None:
     """Take the steps; does not return."""
-    it = Init(job, channel)
     code = 1
     try:
         for one in todo:
@@ -69,7 +66,7 @@ def enter_container(job: Job, channel: Channel, todo: tuple[Callable[[Init], Non
     except BaseException as error:
         code = error.exit_code if isinstance(error, RuntimeFault) else 1
         if it.caller is None:
-            channel.fault(error)
+            it.channel.fault(error)
         else:
             _tell_starter(it, error, code)
     finally:

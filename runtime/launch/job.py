@@ -45,11 +45,15 @@ class Job(Record):
 class Init:
     """The process on its way: the job, the channel to the parent, and what steps hand on."""
 
-    __slots__ = ("caller", "channel", "environment", "job", "labels", "program", "root", "slave")
+    __slots__ = (
+        "caller", "channel", "environment", "in_unified", "job", "labels", "program", "root",
+        "slave",
+    )  # fmt: skip
 
-    def __init__(self, job: Job, channel: Channel) -> None:
+    def __init__(self, job: Job, channel: Channel, *, in_unified: bool) -> None:
         self.job = job
         self.channel = channel
+        self.in_unified = in_unified
         self.root = -1
         self.slave = -1
         self.labels: list[tuple[int, str, str]] = []

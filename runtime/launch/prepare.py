@@ -45,7 +45,7 @@ def prepare_container(
 ) -> Job:
     if spec.process is None:
         raise SpecInvalid("process: missing")
-    rootfs = os.path.normpath(os.path.join(request.bundle, spec.root_path))
+    rootfs = os.path.realpath(os.path.join(request.bundle, spec.root_path))
     if not os.path.isdir(rootfs):
         raise SpecInvalid(f"root.path: {rootfs} is not a directory")
     cgroup = open_cgroup(

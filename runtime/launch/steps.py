@@ -46,7 +46,7 @@ def wait_for_go(it: Init) -> None:
 def join_cgroup(it: Init) -> None:
     # in a user namespace we are nobody to the host's cgroup files: the parent has moved us
     if not it.job.plan.has_user:
-        it.job.cgroup.add_self()
+        it.job.cgroup.add_self(in_unified=it.in_unified)
 
 
 def start_session(_: Init) -> None:

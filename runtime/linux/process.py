@@ -22,6 +22,7 @@ PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_GET_NO_NEW_PRIVS = 39
+PR_GET_TID_ADDRESS = 40
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
@@ -71,6 +72,17 @@ def set_name(name: str) -> None:
     """The name ps shows (15 bytes at most)."""
     buffer = ctypes.create_string_buffer(name.encode("utf-8", "replace")[:15])
     _prctl(PR_SET_NAME, ctypes.addressof(buffer), 0, 0, 0)
+
+
+def thread_id_address() -> int:
+    """Where the kernel clears the id of the calling thread when it ends; 0 if it does not say."""
+    address = ctypes.c_uint64(0)
+    try:
+        _prctl(PR_GET_TID_ADDRESS, ctypes.addressof(address), 0, 0, 0)
+    except OSError:
+        # a kernel without CONFIG_CHECKPOINT_RESTORE
+        return 0
+    return address.value
 
 
 def capget() -> tuple[int, int, int]:
