@@ -33,5 +33,7 @@ def hidden_name(name: bytes) -> bytes:
     if not name.startswith(PREFIX) or hidden in (b"", b".", b"..") or is_reserved(hidden):
         raise Corrupt(f"whiteout {name!r} is not valid")
     return hidden
+
+
 IMPLIED = OVERLAY_PRIVATE + b"stacker.implied"
-"""Our xattr, which overlayfs hides, on directories that a layer holds without having listed them."""
+"""Our xattr, which overlayfs hides, on directories that are in a layer without being listed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import tarfile
 from pathlib import Path
@@ -166,10 +167,8 @@ def make_tree(root: Path) -> None:
     capability = bytes.fromhex("0100000200200000000000000000000000000000")
     os.setxattr(root / "bin/ls", "security.capability", capability)
     os.setxattr(root / "etc/deep", "user.note", b"n\0te")
-    acl = bytes.fromhex(
-        "02000000" "01000600ffffffff" "02000400e8030000" "04000400ffffffff"
-        "10000400ffffffff" "20000400ffffffff"
-    )  # fmt: skip
+    parts = ((1, 6, -1), (2, 4, 1000), (4, 4, -1), (16, 4, -1), (32, 4, -1))
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *part) for part in parts)
     os.setxattr(root / "etc/setuid", "system.posix_acl_access", acl)
     os.setxattr(root / "etc/deep", "system.posix_acl_default", acl)
     for number in range(2000):
