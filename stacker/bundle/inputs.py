@@ -1,21 +1,37 @@
-"""What the bundle is built from beside the service, the image and the host: one container's own.
+"""What the bundle needs to know beyond service, image and host: all of it found out already.
 
-Everything here was made or looked up before (``engine/prepare.py``); building it into a
-``config.json`` opens no file.
+Paths are the host's, resolved and existing; the bundle decides how they are mounted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostMount:
-    """A path of the host that the container sees at ``target``."""
+    """A file of the host's that the container sees: /etc/hosts, a config, a secret."""
 
     target: str
     source: str
     read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceNode:
+    """A device of the host as stat(2) tells of it, and how the container gets it."""
+
+    path: str
+    """In the container."""
+    kind: Literal["c", "b"]
+    major: int
+    minor: int
+    mode: int = 0o600
+    uid: int = 0
+    gid: int = 0
+    permissions: str = "rwm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,23 +41,32 @@ class ContainerInputs:
     stack: str
     hostname: str
     rootfs: str
-    """Where the stacked layers are mounted on the host."""
     cgroups_path: str
-    """For ``linux.cgroupsPath``."""
     network_namespace: str | None = None
-    """Path of the namespace to join; None: the host's (``network_mode: host``)."""
+    """Path; None: the host's network."""
     pid_namespace: str | None = None
-    """Path of another container's, for ``pid: service:…``."""
+    """Path of another container's, for `pid: service:…`."""
     ipc_namespace: str | None = None
+    """Path of another container's, for `ipc: service:…`."""
+    shared_memory: str | None = None
+    """The host's path of that container's /dev/shm; None: one of its own."""
+    volumes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Target → path of the host, for binds, volumes, and volumes that the image declares."""
     files: tuple[HostMount, ...] = ()
-    """hosts, hostname, resolv.conf, configs and secrets, each a single file."""
-    volumes: dict[str, str] = field(default_factory=dict[str, str])
-    """Target → path on the host, for each volume and bind mount of the service, and for each
-    volume that the image declares and the service does not."""
     passwd: bytes | None = None
-    """The image's /etc/passwd; None: it has none."""
+    """The image's /etc/passwd, read inside its root and bounded; None: it has none."""
     group: bytes | None = None
-    seccomp_profile: bytes | None = None
-    """Content of the file that ``security_opt: seccomp:PATH`` names."""
-    default_runtime_environment: dict[str, str] = field(default_factory=dict[str, str])
-    """Variables that every container gets, beneath the image's."""
+    devices: tuple[DeviceNode, ...] = ()
+    """Those of `devices:`; for a privileged service all of the host's."""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Added where neither image nor service sets the variable."""
+    console_size: tuple[int, int] | None = None
+    """(rows, columns) of the terminal that is attached."""
+    apparmor_profile: str | None = None
+    """The default profile, where one is loaded."""
+    selinux_level: str = "s0"
+    """`s0:c1,c2`: the pair of categories that keeps this container from others."""
+    seccomp_profile: Mapping[str, object] | None = None
+    """A profile of the user's instead of the default one, as OCI's `linux.seccomp`."""
+    init_program: str | None = None
+    """Path of a static init on the host, for `init: true`."""

@@ -21,6 +21,7 @@ from stacker.stack.model import (
     Service,
     Stack,
     Volume,
+    VolumeOptions,
 )
 from stacker.stack.model.values import Model
 
@@ -148,13 +149,23 @@ def _mounts(mounts: tuple[Mount, ...]) -> Tree:
     return tree
 
 
-def _mount(mount: Mount) -> Tree:
+def _mount(mount: Mount) -> Tree | str:
+    if mount.volume is not None and mount.volume.selinux is not None:
+        return _labelled_volume(mount, mount.volume)
+
     tree = _plain(mount)
     for kind in ("bind", "volume", "tmpfs"):
         if tree.get(kind) == {}:
             del tree[kind]
 
     return {**tree, "tmpfs": _mode(tree["tmpfs"])} if "tmpfs" in tree else tree
+
+
+def _labelled_volume(mount: Mount, options: VolumeOptions) -> str:
+    """Only the short form of a named volume can ask for a label."""
+    words = [options.selinux or "", *(["nocopy"] if options.nocopy else [])]
+    words += ["ro"] if mount.read_only else []
+    return f"{mount.source}:{mount.target}:{','.join(words)}"
 
 
 def _tmpfs(mount: Mount) -> str:
