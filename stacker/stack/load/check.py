@@ -96,20 +96,20 @@ def no_cycles(stack: Stack) -> Iterator[Finding]:
 
 def _cycle_from(stack: Stack, start: str, done: set[str]) -> tuple[str, ...]:
     """Depth first with a stack of our own: a chain of services may be longer than Python's."""
-    trail: list[str] = []
+    trail: dict[str, None] = {}
     pending: list[tuple[str, bool]] = [(start, True)]
     while pending:
         key, entering = pending.pop()
         if not entering:
-            done.add(trail.pop())
-            continue
-        if key in trail:
-            return tuple(trail[trail.index(key) :])
-        if key in done or key not in stack.services:
-            continue
-        trail.append(key)
-        pending.append((key, False))
-        pending += ((other, True) for other in stack.services[key].depends_on)
+            del trail[key]
+            done.add(key)
+        elif key in trail:
+            walked = tuple(trail)
+            return walked[walked.index(key) :]
+        elif key not in done and key in stack.services:
+            trail[key] = None
+            pending.append((key, False))
+            pending += ((other, True) for other in stack.services[key].depends_on)
 
     return ()
 

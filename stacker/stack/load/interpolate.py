@@ -122,7 +122,7 @@ class _Template:
         if not wanted:
             return ""
         if kind == "+":
-            return word
+            return word if there else ""
         if there:
             return self._counted(value or "")
         if kind == "?":

@@ -25,7 +25,7 @@ class Refused(Exception):
     """Something of the file cannot be taken; never leaves `load`."""
 
     def __init__(self, *problems: Problem) -> None:
-        super().__init__("; ".join(problem.message for problem in problems))
+        super().__init__(f"{len(problems)} problems")
         self.problems = problems
 
 
@@ -42,9 +42,13 @@ def invalid(problems: Iterable[Problem]) -> Invalid:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """` (did you mean "networks"?)`, or nothing."""
-    folded = word.lower().replace("-", "_")[:64]
-    nearest = get_close_matches(folded, list(known), n=1, cutoff=0.7)
-    return f' (did you mean "{nearest[0]}"?)' if nearest else ""
+    folded = {_folded(name): name for name in known}
+    nearest = get_close_matches(_folded(word), folded, n=1, cutoff=0.7)
+    return f' (did you mean "{folded[nearest[0]]}"?)' if nearest else ""
+
+
+def _folded(word: str) -> str:
+    return word[:64].lower().replace("-", "_")
 
 
 def quoted(text: str, limit: int = 60) -> str:

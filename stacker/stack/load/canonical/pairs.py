@@ -55,9 +55,7 @@ def sysctls(at: At) -> dict[str, str]:
 def extra_hosts(at: At) -> dict[str, tuple[str, ...]]:
     """``name:address`` or ``name=address``, the address perhaps in brackets; or a map."""
     if not isinstance(at.node, ListNode):
-        return map_of(
-            one_or_more(lambda item: _host_address(item, text_of(item))), key=checked_hostname
-        )(at)
+        return map_of(_addresses, key=checked_hostname)(at)
 
     hosts: dict[str, tuple[str, ...]] = {}
     for item in at.items():
@@ -70,6 +68,14 @@ def extra_hosts(at: At) -> dict[str, tuple[str, ...]]:
         hosts[host] = (*hosts.get(host, ()), _host_address(item, target))
 
     return hosts
+
+
+def _addresses(at: At) -> tuple[str, ...]:
+    addresses = one_or_more(lambda item: _host_address(item, text_of(item)))(at)
+    if not addresses:
+        refuse(at, "no address")
+
+    return addresses
 
 
 def _host_address(at: At, text: str) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, cast
 
 from stacker.stack.load.canonical.decode import Table, choice, fields, list_of, refuse, text_of
 from stacker.stack.load.canonical.scalars import address, checked_address, integer, string
 from stacker.stack.load.problems import quoted
-from stacker.stack.load.tree import At, ListNode, MapNode
+from stacker.stack.load.tree import At, ListNode, MapNode, Scalar
 from stacker.stack.model import Port
 from stacker.stack.model.values import Protocol
 
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _PROTOCOLS = ("tcp", "udp")
+
+MAX_PORTS = 20_000
+"""Of a whole file: a few bytes of it can name 65,535 ports, again and again."""
 
 
 def ports(at: At) -> tuple[Port, ...]:
@@ -71,7 +75,7 @@ def _split(text: str) -> tuple[str, str, str]:
     return host_ip, published, target
 
 
-def _numbers(at: At, text: str, *, zero: bool = False) -> tuple[int, ...]:
+def _numbers(at: At, text: str, *, zero: bool = False) -> range:
     match = _RANGE.fullmatch(text)
     if match is None:
         refuse(at, f"expected a port or a range of ports, found {quoted(text)}")
@@ -81,13 +85,13 @@ def _numbers(at: At, text: str, *, zero: bool = False) -> tuple[int, ...]:
     if not (0 if zero else 1) <= first <= last <= 65535:
         refuse(at, f"{quoted(text)} is no port from 1 to 65535, nor a range of them")
 
-    return tuple(range(first, last + 1))
+    return range(first, last + 1)
 
 
 def _expand(
-    at: At, *, targets: tuple[int, ...], published: tuple[int, ...], **shared: Any
+    at: At, *, targets: Sequence[int], published: Sequence[int], **shared: Any
 ) -> tuple[Port, ...]:
-    if not published or published == (0,):
+    if not published or tuple(published[:2]) == (0,):
         return tuple(Port(target=target, **shared) for target in targets)
     if len(targets) == 1 < len(published):
         refuse(
@@ -119,7 +123,27 @@ def _long(at: At) -> tuple[Port, ...]:
     child = at.get("published") or at
     return _expand(
         at,
-        targets=(found.pop("target"),),
+        targets=[found.pop("target")],
         published=_numbers(child, published, zero=True) if published else (),
         **found,
     )
+
+
+def refuse_floods(root: At) -> None:
+    """Count the ports of all services, before any range is spelled out."""
+    services = root.get("services")
+    total = 0
+    for _, service in services.entries() if services else ():
+        for key in ("ports", "expose"):
+            child = service.get(key)
+            for item in child.items() if child else ():
+                total += _span(item)
+                if total > MAX_PORTS:
+                    refuse(item, f"more than {MAX_PORTS} ports in one file")
+
+
+def _span(at: At) -> int:
+    """How many ports an item stands for, if it is right."""
+    text = at.node.text if isinstance(at.node, Scalar) else ""
+    match = _RANGE.fullmatch(text.partition("/")[0].rpartition(":")[2])
+    return int(match[2]) - int(match[1]) + 1 if match and match[2] else 1

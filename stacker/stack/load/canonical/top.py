@@ -18,6 +18,7 @@ from stacker.stack.load.canonical.decode import (
 from stacker.stack.load.canonical.draft import Draft
 from stacker.stack.load.canonical.files import config, secret
 from stacker.stack.load.canonical.pairs import labels
+from stacker.stack.load.canonical.ports import refuse_floods
 from stacker.stack.load.canonical.refused import TOP_REFUSED
 from stacker.stack.load.canonical.scalars import (
     boolean,
@@ -38,6 +39,7 @@ from stacker.stack.model import Config, Ipam, IpamPool, Network, Secret, Volume
 def canonical(root: MapNode) -> Draft:
     """The merged tree as models; raises `Refused` with everything that is wrong with it."""
     at = At(root)
+    refuse_floods(at)
     found = fields(at, _TOP, refused=TOP_REFUSED)
     parts: dict[str, Any] = {}
     unnamed: set[tuple[str, str]] = set()
