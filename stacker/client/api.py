@@ -13,6 +13,7 @@ from stacker.wire.replies import Containers, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeVar
 
     from stacker.wire import replies, requests
@@ -27,8 +28,10 @@ Query = dict[str, str | int | float | bool | tuple[str, ...] | None]
 class Supervisor:
     """A supervisor that listens on ``path``; nothing is sent before a method is called."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, revive: Callable[[], None] | None = None) -> None:
         self.path = path
+        self._revive = revive
+        """Starts a supervisor anew when the one that was there is just ending."""
         self.version: str | None = None
         """What it said it is, once it has answered; compare with ``stacker.__version__``."""
 
@@ -85,14 +88,12 @@ class Supervisor:
 
     # what is to be done
 
-    def up(self, wanted: requests.UpRequest) -> replies.UpReply:
-        """Declare a stack; it is true when ``wait`` says so."""
-        from stacker.wire.replies import UpReply
-
-        return self._post(UpReply, "/v1/stacks", wanted)
+    def up(self, wanted: requests.UpRequest) -> Operation:
+        """Declare a stack and follow it; ``accepted`` comes first, the result is a WaitReply."""
+        return self._operate("/v1/stacks", wanted)
 
     def wait(self, stack: str, generation: int, *, healthy: bool, since: int) -> Operation:
-        """Follow a stack until it is what was declared; the result is a WaitReply."""
+        """Go on following an ``up``, after its stream was cut; the result is a WaitReply."""
         query: Query = {"generation": generation, "healthy": healthy, "since": since}
         return Operation(self._send("GET", f"/v1/stacks/{_quote(stack)}/wait", query=query))
 
@@ -173,14 +174,20 @@ class Supervisor:
         timeout_s: float | None = None,
     ) -> http.Response:
         body = None if wanted is None else json.dumps(encode(wanted)).encode()
-        answer = http.request(
-            self.path,
-            method,
-            path + _query(query or {}),
-            body=body,
-            headers=headers,
-            timeout_s=timeout_s,
-        )
+        target = path + _query(query or {})
+
+        def ask() -> http.Response:
+            return http.request(
+                self.path, method, target, body=body, headers=headers, timeout_s=timeout_s
+            )
+
+        try:
+            answer = ask()
+        except http.NeverAnswered:
+            if self._revive is None:
+                raise
+            self._revive()
+            answer = ask()
         self.version = answer.headers.get("server", "").removeprefix("stacker/") or None
         if answer.status in (200, 101):
             return answer

@@ -21,6 +21,10 @@ _READ = 256 << 10
 _MAX_SUN_PATH = 107
 
 
+class NeverAnswered(Unavailable):
+    """The connection ended before the first byte of an answer: the supervisor was just ending."""
+
+
 class Response:
     """An answer whose head has been read; the body is still on the socket."""
 
@@ -146,7 +150,7 @@ def request(
         raise Unavailable(f"{path}: the supervisor does not answer") from error
     except OSError as error:
         sock.close()
-        raise Unavailable(f"{path}: {error.strerror or error}") from error
+        raise NeverAnswered(f"{path}: {error.strerror or error}") from error
     except BaseException:
         sock.close()
         raise
@@ -168,7 +172,7 @@ def connect(path: str) -> socket.socket:
         raise Denied(f"{path}: only root may talk to the supervisor") from error
     except OSError as error:
         sock.close()
-        raise Unavailable(f"{path}: no supervisor answers: {error.strerror or error}") from error
+        raise NeverAnswered(f"{path}: no supervisor answers: {error.strerror or error}") from error
     finally:
         if directory >= 0:
             os.close(directory)
@@ -180,9 +184,14 @@ def _read_head(sock: socket.socket) -> Response:
     while (end := received.find(b"\r\n\r\n")) < 0:
         if len(received) > MAX_HEAD:
             raise Corrupt("the supervisor's answer has no end of its head")
-        part = _receive(sock)
+        try:
+            part = sock.recv(_READ)
+        except ConnectionError:
+            part = b""
+        if not part and not received:
+            raise NeverAnswered("the supervisor closed the connection")
         if not part:
-            raise Unavailable("the supervisor closed the connection")
+            raise Unavailable("the supervisor ended in the middle of its answer")
         received += part
 
     first, *rest = received[:end].decode("latin-1").split("\r\n")

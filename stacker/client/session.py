@@ -62,11 +62,33 @@ def connect(place: Place) -> Supervisor:
 
 def connect_or_start(place: Place, *, options: tuple[str, ...] = ()) -> Supervisor:
     """Return the running supervisor, or start one that ends with its last stack."""
-    if not is_running(place):
+
+    def revive() -> None:
         if os.geteuid() != 0:
             raise Denied("only root can start a supervisor: run this as root")
         _start(place, options)
-    return Supervisor(place.socket)
+
+    if not is_running(place):
+        revive()
+    return Supervisor(place.socket, revive=revive)
+
+
+def wait_for_end(place: Place, *, timeout_s: float) -> bool:
+    """Wait until the supervisor's process, which holds a lock on its directories, has ended."""
+    import fcntl
+    import time
+
+    deadline = time.monotonic() + timeout_s
+    with open(f"{place.run}/lock", "rb") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.005)
+            else:
+                return True
 
 
 def daemon_command(arguments: tuple[str, ...]) -> list[str]:
@@ -80,18 +102,39 @@ def daemon_command(arguments: tuple[str, ...]) -> list[str]:
 
 
 def _start(place: Place, options: tuple[str, ...]) -> None:
-    import subprocess
+    """Start one, unless somebody else is about to; return when one answers."""
+    import time
 
     os.makedirs(place.run, mode=0o700, exist_ok=True)
-    where = ("--root", place.root, "--run", place.run)
-    # appended, not truncated: two callers may start one at the same time, and one of them loses
+    deadline = time.monotonic() + START_TIMEOUT_S
+    process = _spawn(place, options)
+    while not is_running(place):
+        code = process.poll()
+        if code == LOCK_HELD:
+            # another one is just starting, or just ending: see which
+            process = _spawn(place, options)
+        elif code is not None:
+            raise Unavailable(f"the supervisor did not start: {_last_words(place.log)}")
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"the supervisor did not answer within {START_TIMEOUT_S:g} s: "
+                f"{_last_words(place.log)}"
+            )
+        time.sleep(0.005)
+    process.returncode = 0  # it outlives this command: not ours to reap, nor to warn about
+
+
+def _spawn(place: Place, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    import subprocess
+
+    # appended, not truncated: two callers may start one at the same time
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     log = os.open(place.log, flags, 0o600)
     try:
         if os.fstat(log).st_size > _LOG_MAX:
             os.ftruncate(log, 0)
-        process = subprocess.Popen(
-            daemon_command((*where, "--ephemeral", *options)),
+        return subprocess.Popen(
+            daemon_command(("--root", place.root, "--run", place.run, "--ephemeral", *options)),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -100,23 +143,6 @@ def _start(place: Place, options: tuple[str, ...]) -> None:
         )
     finally:
         os.close(log)
-    _wait_for_socket(place, process)
-    process.returncode = 0  # it outlives this command: not ours to reap, nor to warn about
-
-
-def _wait_for_socket(place: Place, process: subprocess.Popen[bytes]) -> None:
-    import time
-
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not is_running(place):
-        if process.poll() not in (None, LOCK_HELD):
-            raise Unavailable(f"the supervisor did not start: {_last_words(place.log)}")
-        if time.monotonic() > deadline:
-            raise Unavailable(
-                f"the supervisor did not answer within {START_TIMEOUT_S:g} s: "
-                f"{_last_words(place.log)}"
-            )
-        time.sleep(0.005)
 
 
 def _last_words(path: str) -> str:

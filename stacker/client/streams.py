@@ -7,7 +7,7 @@ import json
 from stacker.base.errors import Corrupt, Unavailable
 from stacker.wire.message import decode
 from stacker.wire.problems import error_of
-from stacker.wire.replies import EventLine, OperationLine
+from stacker.wire.replies import EventLine, OperationLine, UpReply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,10 +49,14 @@ class Operation:
     def __init__(self, response: Response) -> None:
         self._response = response
         self._result: dict[str, object] | None = None
+        self.accepted: UpReply | None = None
+        """What an ``up`` has been promised; there before its first event."""
 
     def __iter__(self) -> Iterator[EventLine]:
         for text in self._response.lines():
             line = decode(OperationLine, parse(text), lenient=True)
+            if line.accepted is not None:
+                self.accepted = line.accepted
             if line.problem is not None:
                 raise error_of(line.problem)
             if line.event is not None:

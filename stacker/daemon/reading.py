@@ -60,8 +60,6 @@ def stack_of(request: web.Request) -> str:
 
 def declaration_of(body: DeclarationBody) -> Declaration:
     """Check the paths of a declaration; what is in the files is the loader's to judge."""
-    if not body.files:
-        raise Invalid("no stack file is given")
     return Declaration(
         files=tuple(check_path("stack file", file) for file in body.files),
         working_dir=check_path("working directory", body.working_dir),

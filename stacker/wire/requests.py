@@ -10,7 +10,7 @@ from stacker.wire.message import Message
 
 class DeclarationBody(Message):
     files: tuple[str, ...]
-    """Absolute, in the order in which they are merged."""
+    """Absolute, in the order in which they are merged; empty: those that ``working_dir`` has."""
     working_dir: str
     environment: dict[str, str]
     """The caller's, for interpolation; the supervisor keeps only what the files refer to."""

@@ -1,0 +1,18 @@
+"""The codes that ``stacker`` ends with; ``docs/exit-codes.md`` explains them to users."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    OK = 0
+    """What was asked for is done, and true."""
+    ERROR = 1
+    """It is not; stderr says why."""
+    PENDING = 2
+    """``plan``: there is something to do."""
+    USAGE = 64
+    """The command line itself is wrong: sysexits.h's EX_USAGE."""
+    INTERRUPTED = 130
+    """Ctrl-C: 128 + SIGINT."""

@@ -1,0 +1,129 @@
+"""``stacker``: find the verb, import it alone, run it, turn what went wrong into an exit code.
+
+A verb is a module with ``HELP``, ``EXAMPLES``, ``add_arguments(parser)`` and ``run(call)``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from stacker.base.errors import StackerError
+from stacker.cli import notes
+from stacker.cli.exits import Exit
+from stacker.cli.options import Call, UsageError, make_parser, split_leading
+
+VERBS = {
+    "up": "make a stack true, and keep it true",
+    "plan": "say what `up` would do",
+    "down": "take a stack away",
+    "ps": "list containers",
+    "ls": "list stacks",
+    "logs": "show what containers wrote",
+    "exec": "run a command in a container",
+    "start": "start services that were stopped",
+    "stop": "stop services; they stay stopped",
+    "restart": "stop services and start them again",
+    "kill": "send a signal to services",
+    "events": "show what happens",
+    "stats": "show what containers use",
+    "inspect": "show all that is known about a container",
+    "pull": "fetch the images of a stack",
+    "images": "list images",
+    "load": "read images from an archive or an OCI layout",
+    "import": "make an image of a root file system tar",
+    "config": "show a stack as stacker reads it",
+    "check": "say what is wrong with a stack file",
+    "ui": "open the dashboard",
+    "info": "show what the supervisor is",
+    "daemon": "run the supervisor in the foreground",
+}
+
+MODULES = {"import": "import_", "exec": "exec_"}
+"""Verbs whose names are Python's own words, and their modules."""
+
+
+def entry() -> None:
+    """Run and end the process: the console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        return _run(arguments)
+    except UsageError as error:
+        notes.error(f"{error}")
+        return Exit.USAGE
+    except StackerError as error:
+        notes.error(str(error))
+        return Exit.ERROR
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # the reader has what it wanted; keep Python from flushing into the closed pipe again
+        _drop_stdout()
+        return 141  # 128 + SIGPIPE, as from a program that the signal has ended
+
+
+def _run(arguments: list[str]) -> int:
+    leading, rest = split_leading(arguments)
+    if leading.version:
+        return _version()
+    verb = rest[0] if rest else "help"
+    if leading.help or verb == "help":
+        return _help(rest[1:] if verb == "help" else rest)
+    if verb not in VERBS:
+        raise UsageError(f"{verb!r} is not a command; `stacker help` lists them")
+
+    from importlib import import_module
+
+    module = import_module(f"stacker.cli.{MODULES.get(verb, verb)}")
+    parser = make_parser(verb, VERBS[verb], module)
+    call = Call(leading, parser.parse_args(rest[1:]))
+    code: int = module.run(call)
+    sys.stdout.flush()
+    return code
+
+
+def _help(words: list[str]) -> int:
+    from stacker.cli import output
+
+    if words and words[0] in VERBS:
+        return _run([words[0], "--help"])
+    width = max(map(len, VERBS))
+    output.lines(
+        [
+            "usage: stacker [-f FILE] [-p NAME] COMMAND …",
+            "",
+            "Keeps a declared set of containers true.",
+            "",
+            *(f"  {name.ljust(width)}  {text}" for name, text in VERBS.items()),
+            "",
+            "options, before or after the command:",
+            "  -f, --file FILE           a stack file; may be given several times",
+            "  -p, --project-name NAME   the stack's name",
+            "  --profile NAME            enable a profile; may be given several times",
+            "  --project-directory DIR   what to do it from, instead of here",
+            "  --root DIR, --run DIR     which supervisor ($STACKER_ROOT, $STACKER_RUN)",
+            "  --version                 print the version",
+            "",
+            "`stacker COMMAND --help` says more, with examples.",
+        ]
+    )
+    return Exit.OK
+
+
+def _version() -> int:
+    from stacker import __version__
+    from stacker.cli import output
+
+    output.lines([f"stacker {__version__}"])
+    return Exit.OK
+
+
+def _drop_stdout() -> None:
+    import os
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

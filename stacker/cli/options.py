@@ -1,0 +1,172 @@
+"""Options that verbs share, and what a verb gets to see of them.
+
+The same ones may stand before the verb, as in ``docker compose -f a.yaml ps``. There they are read
+by hand: only one parser is ever built, that of the verb that was asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from stacker.client import session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import NoReturn
+
+    from stacker.client.api import Supervisor
+
+
+class UsageError(Exception):
+    """The command line is wrong; the message says how."""
+
+
+class Leading:
+    """Options that were given before the verb."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[str]] = {}
+        self.help = False
+        self.version = False
+
+    def last(self, name: str) -> str | None:
+        return self.values.get(name, [None])[-1]
+
+
+_LEADING = {
+    "-f": "file",
+    "--file": "file",
+    "-p": "project",
+    "--project-name": "project",
+    "--profile": "profile",
+    "--project-directory": "directory",
+    "--root": "root",
+    "--run": "run_dir",
+}
+
+
+def split_leading(arguments: list[str]) -> tuple[Leading, list[str]]:
+    """Read the options before the verb; return them and the rest, which starts with the verb."""
+    leading = Leading()
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        option, equals, value = rest.pop(0).partition("=")
+        if option in ("-h", "--help"):
+            leading.help = True
+        elif option in ("-V", "--version"):
+            leading.version = True
+        elif option not in _LEADING:
+            raise UsageError(f"{option} is not an option; `stacker help` lists them")
+        elif equals or rest:
+            leading.values.setdefault(_LEADING[option], []).append(value if equals else rest.pop(0))
+        else:
+            raise UsageError(f"{option} needs a value")
+    return leading, rest
+
+
+class Call:
+    """One command line, read: the verb's own arguments, and what all verbs need."""
+
+    def __init__(self, leading: Leading, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        own = vars(arguments)
+        self.files = [*leading.values.get("file", ()), *(own.get("file") or ())]
+        self.project: str | None = (
+            own.get("project") or leading.last("project") or os.environ.get("COMPOSE_PROJECT_NAME")
+        )
+        self.profiles = [*leading.values.get("profile", ()), *(own.get("profile") or ())]
+        directory = own.get("directory") or leading.last("directory") or os.getcwd()
+        self.working_dir = os.path.abspath(directory)
+        self.place = session.Place(
+            root=own.get("root") or leading.last("root"),
+            run=own.get("run_dir") or leading.last("run_dir"),
+        )
+
+    def connect(self) -> Supervisor:
+        """Return the running supervisor; Unavailable when there is none."""
+        return session.connect(self.place)
+
+    def connect_or_start(self, *options: str) -> Supervisor:
+        return session.connect_or_start(self.place, options=options)
+
+    def absolute_files(self) -> tuple[str, ...]:
+        """Return the stack files that were named, as the supervisor can find them."""
+        return tuple(os.path.join(self.working_dir, file) for file in self.files)
+
+
+def make_parser(verb: str, text: str, module: ModuleType) -> argparse.ArgumentParser:
+    """Build the parser of one verb."""
+    parser = _Parser(
+        prog=f"stacker {verb}",
+        description=f"{text[0].upper()}{text[1:]}.{_more(module)}",
+        epilog=module.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    place = parser.add_argument_group("which supervisor")
+    place.add_argument("--root", metavar="DIR", help="its state directory ($STACKER_ROOT)")
+    place.add_argument(
+        "--run", dest="run_dir", metavar="DIR", help="its run directory ($STACKER_RUN)"
+    )
+    return parser
+
+
+def add_stack(parser: argparse.ArgumentParser, *, short_file: bool = True) -> None:
+    """Options that say which stack is meant; ``-f`` is *follow* for some verbs."""
+    names = ("-f", "--file") if short_file else ("--file",)
+    parser.add_argument(
+        *names, dest="file", action="append", metavar="FILE", help="a stack file (repeatable)"
+    )
+    parser.add_argument(
+        "-p", "--project-name", dest="project", metavar="NAME", help="the stack's name"
+    )
+    parser.add_argument(
+        "--profile", action="append", metavar="NAME", help="enable a profile (repeatable)"
+    )
+    parser.add_argument(
+        "--project-directory", dest="directory", metavar="DIR", help="work as if called there"
+    )
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--format", choices=("table", "json"), default="table", help="how to print (table)"
+    )
+
+
+def add_timeout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-t",
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="grace before a process is killed (what each service says)",
+    )
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds that is not negative."""
+    value = float(text)
+    if not 0 <= value < 1e9:
+        raise ValueError(text)
+    return value
+
+
+def count(text: str) -> int:
+    """Read a number that is not negative."""
+    value = int(text)
+    if value < 0:
+        raise ValueError(text)
+    return value
+
+
+def _more(module: ModuleType) -> str:
+    more = getattr(module, "HELP", "")
+    return f"\n\n{more}" if more else ""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}\nsee: {self.prog} --help")

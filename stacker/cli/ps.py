@@ -1,0 +1,88 @@
+"""``stacker ps``: the containers of the stack that is meant here, or of all stacks."""
+
+from __future__ import annotations
+
+from stacker.base.errors import Unavailable
+from stacker.cli import output
+from stacker.cli.exits import Exit
+from stacker.cli.options import add_format, add_stack
+from stacker.cli.selection import find_or_all, take_file
+from stacker.cli.text import span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from stacker.cli.options import Call
+    from stacker.wire.replies import ContainerRow, PortRow
+
+HELP = "Where no stack is declared from this directory, those of all stacks are listed."
+EXAMPLES = """examples:
+  stacker ps                 what runs here
+  stacker ps -a              also what has ended
+  stacker ps -p shop --format json
+"""
+
+HEADERS = ("NAME", "IMAGE", "SERVICE", "STATUS", "PORTS")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("words", nargs="*", metavar="[FILE] [SERVICE…]", help="only these")
+    parser.add_argument("-a", "--all", action="store_true", help="also those that do not run")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print ids only")
+    add_stack(parser)
+    add_format(parser)
+
+
+def run(call: Call) -> int:
+    services = take_file(call, call.arguments.words)
+    now, rows = _fetch(call)
+    if not call.arguments.all:
+        rows = [row for row in rows if row.status != "exited" or row.note]
+    if services:
+        rows = [row for row in rows if row.service in services]
+    if call.arguments.quiet:
+        output.lines(row.id for row in rows)
+    elif call.arguments.format == "json":
+        from stacker.wire.message import encode
+
+        output.json_document([encode(row) for row in rows])
+    else:
+        output.table(HEADERS, [_cells(row, now) for row in rows])
+    return Exit.OK
+
+
+def _fetch(call: Call) -> tuple[float, list[ContainerRow]]:
+    try:
+        supervisor = call.connect()
+        answer = supervisor.containers(find_or_all(call, supervisor))
+    except Unavailable:
+        return 0.0, []  # nothing is supervised: that is an answer
+    return answer.now, list(answer.containers)
+
+
+def _cells(row: ContainerRow, now: float) -> tuple[str, ...]:
+    return (row.name, row.image, row.service, status_text(row, now), ports_text(row.ports))
+
+
+def status_text(row: ContainerRow, now: float) -> str:
+    """Say how a container is, in the words of ``docker ps``."""
+    if row.status == "running":
+        text = f"Up {span(now - (row.started_at or now))}"
+        if row.health != "none":
+            text += f" ({row.health})"
+    elif row.status == "exited":
+        code = "?" if row.exit_code is None else row.exit_code
+        text = f"Exited ({code}) {span(now - (row.exited_at or now))} ago"
+        if row.oom:
+            text += ", out of memory"
+    else:
+        text = row.status.capitalize()
+    return "; ".join(part for part in (text, row.problem, row.note) if part)
+
+
+def ports_text(ports: tuple[PortRow, ...]) -> str:
+    """Write published ports as ``docker ps`` does."""
+    return ", ".join(
+        f"{port.host_ip}:{port.published}->{port.target}/{port.protocol}" for port in ports
+    )
