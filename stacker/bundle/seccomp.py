@@ -39,7 +39,7 @@ class _Table(TypedDict):
 
 _TABLE = cast(
     "_Table",
-    json.loads(resources.files(__package__).joinpath("seccomp_default.json").read_bytes()),
+    json.loads(resources.files("stacker.bundle").joinpath("seccomp_default.json").read_bytes()),
 )
 
 _ARCHITECTURES = {

@@ -58,9 +58,7 @@ def find_user(
     account = _find_account(who or "0", accounts)
     gid = _find_group(whose, groups) if whose else account.gid
     # an explicit group stands alone, as in Docker: the memberships are those of the account
-    member_of = (
-        [] if whose else [g.gid for g in groups if account.name and account.name in g.members]
-    )
+    member_of = [] if whose else [one.gid for one in groups if account.name in one.members]
     added = [_find_group(name, groups) for name in more]
     return User(
         uid=account.uid,

@@ -180,8 +180,8 @@ def _tmpfs(mount: Mount) -> str:
 
 def _security(options: SecurityOptions) -> list[str]:
     words = [f"label:{label}" for label in options.label]
-    if options.no_new_privileges:
-        words.append("no-new-privileges:true")
+    if options.no_new_privileges is not None:
+        words.append(f"no-new-privileges:{str(options.no_new_privileges).lower()}")
     if options.apparmor:
         words.append(f"apparmor:{options.apparmor}")
     if options.seccomp:

@@ -8,8 +8,8 @@ from stacker.stack.model.values import Model
 class SecurityOptions(Model):
     """`security_opt`, taken apart."""
 
-    no_new_privileges: bool = False
-    """Asked for explicitly; the bundle may set it all the same."""
+    no_new_privileges: bool | None = None
+    """None: on, as the bundle has it by default."""
     apparmor: str | None = None
     """The name of a loaded profile, or `unconfined`; None: the default profile."""
     seccomp: str | None = None
