@@ -47,6 +47,13 @@ class Authorizer:
             if self.header == refused:
                 self.header = await self._new_header(challenges, registry=registry)
 
+    def refusal(self, registry: URL) -> Denied:
+        """The error for a registry that does not accept what it was answered."""
+        if self._credentials is None:
+            return Denied(f"{registry.host} denies access to anyone without credentials for it")
+
+        return Denied(f"{registry.host} refuses the credentials of {self._credentials.user!r}")
+
     async def _new_header(self, challenges: Sequence[Challenge], *, registry: URL) -> str:
         by_scheme = {challenge.scheme: challenge for challenge in reversed(challenges)}
         bearer = by_scheme.get("bearer")
@@ -57,8 +64,6 @@ class Authorizer:
             raise Denied(f"{registry.host} asks for {offered}, not for basic or bearer")
         if self._credentials is None:
             raise Denied(f"{registry.host} wants credentials, and there are none for it")
-        if self.header == self._credentials.basic:
-            raise Denied(f"{registry.host} refuses the credentials of {self._credentials.user!r}")
 
         return self._credentials.basic
 

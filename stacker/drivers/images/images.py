@@ -35,7 +35,7 @@ from stacker.drivers.images.trust import Home
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci.image import Image
 from stacker.oci.platform import Platform
-from stacker.oci.progress import PullProgress
+from stacker.oci.progress import PullProgress, PullState
 from stacker.oci.reference import Reference
 
 POLICIES = {
@@ -116,6 +116,7 @@ class Images:
             None if POLICIES[policy] == "always" else await self.find(reference, platform=platform)
         )
         if image is not None:
+            progress(PullProgress(reference=image.reference, layer="", state=PullState.PRESENT))
             return image
         if POLICIES[policy] == "never":
             raise NotFound(f"image {reference} is not here, and its pull policy is never")

@@ -86,10 +86,11 @@ class Registry:
             async with self._transport.request(
                 url, headers=headers, authorization=header
             ) as answer:
-                refused_here = answer.status == 401 and trust.same_origin(answer.url, url)
-                if last or not refused_here:
+                if answer.status != 401 or not trust.same_origin(answer.url, url):
                     yield answer
                     return
+                if last:
+                    raise self._authorizer.refusal(base)
 
                 challenges = challenge.parse_all(answer.headers(hdrs.WWW_AUTHENTICATE))
             await self._authorizer.answer(challenges, registry=base, refused=header)

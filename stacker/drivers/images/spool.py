@@ -45,6 +45,7 @@ class Spool:
         self._decompressor: Decompressor | None = None
         self._start = b""
         self._size = 0
+        self._count = 0
         self._files: dict[str, SpooledFile] = {}
         self._links: dict[str, str] = {}
         self._name: str | None = None
@@ -122,9 +123,10 @@ class Spool:
         self._files.pop(name, None)
         self._links.pop(name, None)
         if entry.kind is tar.Kind.FILE:
+            self._count += 1
             self._name, self._written, self._hasher = name, 0, hashlib.sha256()
             with on_disk("spool archive"):
-                path = self._folder / str(self._reader.entries)
+                path = self._folder / str(self._count)
                 self._out = path.open("xb", buffering=0)
         elif entry.kind is tar.Kind.LINK:
             self._links[name] = _key(target)

@@ -99,10 +99,10 @@ def same_origin(one: URL, other: URL) -> bool:
 
 def may_have_credentials(realm: URL, *, registry: URL, home: Home) -> bool:
     """Rule 2; `realm` has passed `check_hop`."""
-    if realm.scheme == "http" and not home.plain_allowed:
+    if realm.scheme == "http" and not (home.plain_allowed and registry.scheme == "http"):
         return False
 
-    return same_origin(realm, registry) or (realm.scheme == "https" and _key(realm) in home.realms)
+    return same_origin(realm, registry) or _key(realm) in home.realms
 
 
 def shown(url: URL) -> str:

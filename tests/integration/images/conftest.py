@@ -1,0 +1,77 @@
+"""Registries, images and stores for the tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stacker.drivers.images.images import Images
+from stacker.drivers.images.patience import Patience
+from tests.registries.debian import DebianRegistry, debian_registry
+from tests.registries.made import rich_layers, umoci_layout
+from tests.registries.scripted import ScriptedRegistry
+
+QUICK = Patience(
+    connect_s=2,
+    answer_s=0.5,
+    floor_window_s=0.3,
+    floor_bytes_per_s=1000,
+    tries=3,
+    backoff_s=0.01,
+    retry_after_cap_s=1,
+)
+"""The same rules as a user's, in less time."""
+
+OpenImages = Callable[..., Images]
+
+
+@pytest.fixture(scope="session")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rich image, as umoci has made it: `layout:t`."""
+    return umoci_layout(tmp_path_factory.mktemp("made") / "layout", rich_layers())
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianRegistry]:
+    """A real registry without authentication, over plain HTTP."""
+    with debian_registry(tmp_path_factory.mktemp("registry") / "plain") as running:
+        yield running
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[ScriptedRegistry]:
+    async with ScriptedRegistry() as running:
+        yield running
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def open_images(root: Path) -> OpenImages:
+    """Open the store of this test, as often as it likes; no credentials unless given."""
+
+    def opened(**options: object) -> Images:
+        return Images(root, **{"auth_files": (), "patience": QUICK} | options)  # type: ignore[arg-type]
+
+    return opened
+
+
+@pytest.fixture
+def images(open_images: OpenImages) -> Images:
+    return open_images()
+
+
+@pytest.fixture
+def final_names(root: Path) -> Callable[[], set[str]]:
+    """Everything that is visible as content."""
+
+    def listed() -> set[str]:
+        folders = (root / "images/blobs", root / "layers")
+        return {path.name for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+    return listed

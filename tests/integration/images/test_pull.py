@@ -1,0 +1,309 @@
+"""Pulls from the real docker-registry, of images that umoci and skopeo have made."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import anyio
+import anyio.to_thread
+import pytest
+
+from stacker.base.errors import Denied, NotFound
+from stacker.drivers.images.images import Images
+from stacker.drivers.mounts import Mounts
+from stacker.oci.progress import PullProgress, PullState
+from tests.integration.images.conftest import OpenImages
+from tests.registries.debian import (
+    PASSWORD,
+    USER,
+    DebianRegistry,
+    debian_registry,
+    htpasswd_auth,
+    make_certificate,
+    run,
+)
+from tests.registries.made import MANIFEST, digest_of
+from tests.registries.tokens import TokenServer
+from tests.registries.trees import tree_of
+
+
+@pytest.fixture(scope="session")
+def pushed(
+    registry: DebianRegistry, layout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """References of the rich image, by the compression of its layers."""
+    folder = tmp_path_factory.mktemp("packed")
+    plain, zstd = f"dir:{folder}/plain", f"oci:{folder}/zstd:t"
+    run("skopeo", "copy", "-q", "--dest-decompress", f"oci:{layout}:t", plain)
+    run("skopeo", "copy", "-q", "--dest-compress-format", "zstd", plain, zstd)
+    references = {name: f"{registry.host}/rich/{name}:1" for name in ("gzip", "zstd")}
+    registry.skopeo(f"oci:{layout}:t", f"docker://{references['gzip']}")
+    registry.skopeo(zstd, f"docker://{references['zstd']}")
+    return references
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+async def test_mounted_tree_is_what_umoci_unpacks(
+    compression: str, pushed: dict[str, str], layout: Path, images: Images, tmp_path: Path
+) -> None:
+    image = await images.ensure(pushed[compression])
+    assert len(image.layers) == 4
+    raw = (images_blobs(tmp_path) / image.manifest_digest.removeprefix("sha256:")).read_bytes()
+    kinds = {layer["mediaType"].rpartition("+")[2] for layer in json.loads(raw)["layers"]}
+    assert kinds == {compression}
+
+    run("umoci", "unpack", "--image", f"{layout}:t", str(tmp_path / "bundle"))
+    mounts, target = Mounts(tmp_path / "run"), tmp_path / "run" / "rootfs"
+    layers = [Path(layer.path) for layer in image.layers]
+    upper, work = tmp_path / "upper", tmp_path / "work"
+    await mounts.mount_rootfs("c", layers, upper=upper, work=work, target=target)
+    try:
+        ours, theirs = tree_of(target), tree_of(tmp_path / "bundle/rootfs")
+    finally:
+        await mounts.unmount_rootfs(target)
+        await mounts.close()
+
+    assert ours.keys() == theirs.keys()
+    assert {name: ours[name] for name in ours if ours[name] != theirs[name]} == {}
+
+
+async def test_config_and_names(pushed: dict[str, str], layout: Path, images: Images) -> None:
+    image = await images.ensure(pushed["gzip"])
+    assert image.reference == pushed["gzip"]
+    assert image.config.cmd == ("/bin/su",)
+    assert image.config.env[-1] == "COLOUR=blue"
+    assert image.config.exposed_ports == ("80/tcp",)
+    assert image.config.working_dir == "/var"
+    assert image.config.labels == {"made.by": "umoci"}
+    assert image.size_bytes == sum(layer.size_bytes for layer in image.layers) > 0
+
+    for name in (pushed["gzip"], image.id, image.id[7:19], image.manifest_digest):
+        assert await images.find(name) == image
+    assert await images.find("unknown") is None
+    assert await images.find(pushed["gzip"], platform="linux/s390x") is None
+    assert await images.list() == (image,)
+
+
+async def test_pull_by_digest(pushed: dict[str, str], images: Images) -> None:
+    tagged = await images.ensure(pushed["gzip"])
+    name = f"{pushed['gzip'].removesuffix(':1')}@{tagged.manifest_digest}"
+    assert (await images.find(name)) == tagged  # the tag has brought it already
+    await images.remove(pushed["gzip"])
+    assert await images.find(name) is None
+
+    pinned = await images.ensure(name)
+    assert pinned.id == tagged.id
+    assert pinned.reference == name
+
+
+async def test_shared_layers_are_fetched_once(
+    pushed: dict[str, str], open_images: OpenImages
+) -> None:
+    images = open_images()
+    events: list[PullProgress] = []
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(
+                lambda: images.ensure(pushed["gzip"], policy="always", progress=events.append)
+            )
+    downloads = {e.layer for e in events if e.state is PullState.DOWNLOADING and e.current == 0}
+    started = [e.layer for e in events if e.state is PullState.DOWNLOADING and e.current == 0]
+    assert len(started) == len(downloads) == 5  # four layers and the config
+
+    again: list[PullProgress] = []
+    await images.ensure(pushed["gzip"], progress=again.append)
+    assert [event.state for event in again] == [PullState.PRESENT]
+
+
+async def test_policies(pushed: dict[str, str], images: Images) -> None:
+    with pytest.raises(NotFound, match="never"):
+        await images.ensure(pushed["gzip"], policy="never")
+    await images.ensure(pushed["gzip"], policy="if_not_present")
+    assert await images.ensure(pushed["gzip"], policy="never")
+    missing = pushed["gzip"].replace(":1", ":2")
+    with pytest.raises(NotFound, match=f"pull {missing}: manifest: .*MANIFEST_UNKNOWN"):
+        await images.ensure(missing)
+
+
+async def test_skopeo_and_umoci_read_the_layout(
+    pushed: dict[str, str], images: Images, root: Path
+) -> None:
+    image = await images.ensure(pushed["gzip"])
+    said = json.loads(run("skopeo", "inspect", f"oci:{root}/images:{image.reference}"))
+    assert said["Digest"] == image.manifest_digest
+    assert len(said["Layers"]) == 4
+    copied = root.parent / "copied"
+    run("skopeo", "copy", "-q", f"oci:{root}/images:{image.reference}", f"oci:{copied}:t")
+    tags = run("umoci", "ls", "--layout", str(root / "images")).decode().split()
+    assert tags == [image.reference]
+
+
+async def test_an_index_is_followed_to_our_platform(
+    registry: DebianRegistry, layout: Path, open_images: OpenImages, tmp_path: Path
+) -> None:
+    images = open_images()
+    for architecture in ("arm64", "amd64"):
+        other = tmp_path / architecture
+        run("cp", "-r", str(layout), str(other))
+        run("umoci", "config", "--image", f"{other}:t", "--architecture", architecture)
+        registry.skopeo(f"oci:{other}:t", f"docker://{registry.host}/multi/{architecture}:1")
+    entries = []
+    for architecture in ("arm64", "amd64"):
+        url = f"docker://{registry.host}/multi/{architecture}:1"
+        raw = run("skopeo", "inspect", "--raw", "--tls-verify=false", url)
+        document = json.loads(raw)
+        entries.append(_entry(document.get("mediaType"), raw, architecture))
+        registry.skopeo(
+            url,
+            f"docker://{registry.host}/multi/all:{architecture}",
+        )
+    index = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": entries,
+        }
+    ).encode()
+    await _put_manifest(registry.host, "multi/all", "1", index)
+
+    name = f"{registry.host}/multi/all:1"
+    arm = await images.ensure(name, platform="linux/arm64")
+    assert arm.config.architecture == "arm64"
+    # the same name for another platform replaces it: the old one stays by its digest
+    amd = await images.ensure(name, platform="linux/amd64")
+    assert amd.config.architecture == "amd64"
+    assert {image.id for image in await images.list()} == {arm.id, amd.id}
+    with pytest.raises(NotFound, match=r"no image for linux/s390x in the index, only for linux/a"):
+        await images.ensure(name, platform="linux/s390x")
+
+
+async def test_basic_authentication(layout: Path, open_images: OpenImages, tmp_path: Path) -> None:
+    with debian_registry(tmp_path / "basic", auth=htpasswd_auth(tmp_path)) as registry:
+        name = f"{registry.host}/private/web:1"
+        registry.skopeo(f"oci:{layout}:t", f"docker://{name}", credentials=True)
+        with pytest.raises(Denied, match="wants credentials, and there are none"):
+            await open_images().ensure(name)
+        with pytest.raises(Denied, match="refuses the credentials of 'user'") as refused:
+            await open_images(auth_files=[_auth_file(tmp_path, registry.host, "wrong")]).ensure(
+                name
+            )
+        assert "wrong" not in str(refused.value)
+
+        login = _auth_file(tmp_path, registry.host, PASSWORD)
+        assert (await open_images(auth_files=[login]).ensure(name)).config.cmd == ("/bin/su",)
+
+
+async def test_token_authentication(layout: Path, open_images: OpenImages, tmp_path: Path) -> None:
+    async with TokenServer(tmp_path / "tokens") as tokens:
+        with debian_registry(tmp_path / "bearer", auth=tokens.auth()) as registry:
+            name = f"{registry.host}/private/web:1"
+            push = ("copy", f"oci:{layout}:t", f"docker://{name}")
+            await anyio.to_thread.run_sync(lambda: registry.skopeo(*push[1:], credentials=True))
+            realm_host = tokens.realm.removeprefix("http://").removesuffix("/token")
+            login = _auth_file(tmp_path, registry.host, PASSWORD)
+            tokens.requests.clear()
+
+            # the token server is another host: it gets no credentials unless it is known to belong
+            with pytest.raises(Denied):
+                await open_images(auth_files=[login]).ensure(name)
+            assert all(request.authorization is None for request in tokens.requests)
+
+            realms = {registry.host: frozenset({realm_host})}
+            tokens.requests.clear()
+            image = await open_images(auth_files=[login], realms=realms).ensure(name)
+            assert image.config.cmd == ("/bin/su",)
+            assert [request.scope for request in tokens.requests] == ["repository:private/web:pull"]
+            assert tokens.requests[0].authorization
+
+
+async def test_anonymous_token(layout: Path, open_images: OpenImages, tmp_path: Path) -> None:
+    async with TokenServer(tmp_path / "tokens", anonymous=True) as tokens:
+        with debian_registry(tmp_path / "bearer", auth=tokens.auth()) as registry:
+            name = f"{registry.host}/public/web:1"
+            await anyio.to_thread.run_sync(
+                lambda: registry.skopeo(f"oci:{layout}:t", f"docker://{name}", credentials=True)
+            )
+            assert await open_images().ensure(name)
+
+
+async def test_https_with_an_authority_of_its_own(
+    layout: Path, open_images: OpenImages, tmp_path: Path
+) -> None:
+    certificate = make_certificate(tmp_path / "certificates")
+    with debian_registry(tmp_path / "tls", certificate=certificate) as registry:
+        name = f"{registry.host}/web:1"
+        registry.skopeo(f"oci:{layout}:t", f"docker://{name}")
+        with pytest.raises(Denied, match=r"certificate of 127\.0\.0\.1:.* is not trusted"):
+            await open_images().ensure(name)
+
+        folder = tmp_path / "certs.d" / registry.host
+        folder.mkdir(parents=True)
+        (folder / "ca.crt").write_bytes(certificate.authority.read_bytes())
+        images = open_images(certificate_directories=[tmp_path / "certs.d"])
+        assert await images.ensure(name)
+
+
+async def test_find_is_quick(pushed: dict[str, str], open_images: OpenImages) -> None:
+    """No file is opened for a present image: a stat of the index and of each layer is all."""
+    await open_images().ensure(pushed["gzip"])
+    images = open_images()
+    first = await images.find(pushed["gzip"])
+    with anyio.fail_after(1):
+        for _ in range(1000):
+            assert await images.find(pushed["gzip"]) is first
+
+
+async def test_settled_content_survives_a_power_cut(
+    pushed: dict[str, str], open_images: OpenImages, final_names: Callable[[], set[str]]
+) -> None:
+    first = open_images(boot_id="one")
+    image = await first.ensure(pushed["gzip"])
+    await first.settle()
+    after = open_images(boot_id="two")
+    assert await after.find(pushed["gzip"]) == image
+    assert after.take_warnings() == ()
+
+    await after.remove(pushed["gzip"])
+    assert final_names() == set()
+    await after.ensure(pushed["gzip"])
+    third = open_images(boot_id="three")  # nothing has been settled since
+    assert len(third.take_warnings()) >= 9
+    assert await third.find(pushed["gzip"]) is None
+    assert await third.ensure(pushed["gzip"]) == image
+
+
+def images_blobs(tmp_path: Path) -> Path:
+    return tmp_path / "root/images/blobs/sha256"
+
+
+def _auth_file(folder: Path, host: str, password: str) -> Path:
+    file = folder / f"auth-{password.replace(' ', '')}.json"
+    auth = base64.b64encode(f"{USER}:{password}".encode()).decode()
+    file.write_text(json.dumps({"auths": {host: {"auth": auth}}}))
+    return file
+
+
+def _entry(media_type: str | None, raw: bytes, architecture: str) -> dict[str, object]:
+    return {
+        "mediaType": media_type or MANIFEST,
+        "digest": digest_of(raw),
+        "size": len(raw),
+        "platform": {"os": "linux", "architecture": architecture},
+    }
+
+
+async def _put_manifest(host: str, repository: str, tag: str, data: bytes) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.put(
+            f"http://{host}/v2/{repository}/manifests/{tag}",
+            data=data,
+            headers={"Content-Type": "application/vnd.oci.image.index.v1+json"},
+        ) as answer,
+    ):
+        assert answer.status == 201, await answer.text()
