@@ -323,11 +323,6 @@ class Engine:
         raise NotFound(f"stack {stack} has no container {name}")
 
     @property
-    def last_event(self) -> int:
-        """The number of the latest event: what to follow from."""
-        return self._tools.bus.seq
-
-    @property
     def is_empty(self) -> bool:
         return not self._loops
 

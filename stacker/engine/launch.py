@@ -7,10 +7,11 @@ idempotent).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from stacker.base.errors import Failed
 from stacker.base.facts import HostFacts
-from stacker.bundle.inputs import ContainerInputs, HostMount
+from stacker.bundle.inputs import ContainerInputs, DeviceNode, HostMount
 from stacker.bundle.spec import build_spec
 from stacker.engine.contents import Contents
 from stacker.engine.ports import Containers, Volumes
@@ -34,12 +35,16 @@ class Launcher:
         volumes: Volumes,
         facts: HostFacts,
         cgroup_parent: str,
+        devices: Callable[[Service], tuple[DeviceNode, ...]],
+        init_program: str | None,
     ) -> None:
         self._preparer = preparer
         self._containers = containers
         self._volumes = volumes
         self._facts = facts
         self._cgroup_parent = cgroup_parent
+        self._devices = devices
+        self._init_program = init_program
         self._prepared: dict[str, Prepared] = {}
 
     async def prepare(
@@ -106,20 +111,38 @@ class Launcher:
             network_namespace=prepared.netns,
             pid_namespace=_namespace(service.pid, "pid", parents),
             ipc_namespace=_namespace(service.ipc, "ipc", parents),
+            shared_memory=_shared_memory(service.ipc, parents),
             files=tuple(files),
             volumes=prepared.volumes,
             passwd=await read("/etc/passwd"),
             group=await read("/etc/group"),
+            devices=self._devices(service),
+            init_program=self._init_program,
         )
 
 
 def _namespace(
     mode: str | None, kind: str, parents: Mapping[str, ContainerRecord | None]
 ) -> str | None:
+    parent = _parent(mode, parents)
+    return f"/proc/{parent.pid}/ns/{kind}" if parent is not None else None
+
+
+def _shared_memory(mode: str | None, parents: Mapping[str, ContainerRecord | None]) -> str | None:
+    parent = _parent(mode, parents)
+    return f"/proc/{parent.pid}/root/dev/shm" if parent is not None else None
+
+
+def _parent(
+    mode: str | None, parents: Mapping[str, ContainerRecord | None]
+) -> ContainerRecord | None:
+    """Return the running container whose namespace ``service:NAME`` shares."""
     if mode is None or not mode.startswith("service:"):
         return None
     parent = parents.get(mode.removeprefix("service:"))
-    return f"/proc/{parent.pid}/ns/{kind}" if parent is not None and parent.pid else None
+    if parent is None or parent.pid is None:
+        raise Failed(f"{mode} does not run, so its namespace cannot be shared")
+    return parent
 
 
 def _log_options(service: Service) -> LogOptions:

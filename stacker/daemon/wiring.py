@@ -1,0 +1,93 @@
+"""The composition root: the only file that names concrete drivers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from stacker.daemon.settings import Settings
+from stacker.drivers.containers.containers import Containers
+from stacker.drivers.host.devices import device_nodes
+from stacker.drivers.host.init_program import init_program
+from stacker.drivers.host.probe import probe
+from stacker.drivers.host.watch import watch_files
+from stacker.drivers.images.images import Images
+from stacker.drivers.mounts.mounts import Mounts
+from stacker.drivers.networks.networks import Networks
+from stacker.drivers.state.files import Records
+from stacker.drivers.state.history import History
+from stacker.drivers.volumes.driver import Volumes
+from stacker.engine.bus import Bus
+from stacker.engine.containers import ContainerRecords
+from stacker.engine.engine import Engine
+from stacker.engine.launch import Launcher
+from stacker.engine.perform import AT_ONCE, Tools
+from stacker.engine.prepare import Preparer
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@asynccontextmanager
+async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
+    """Make the drivers for one state root and run the engine over them."""
+    tag = tag_of(settings.root)
+    boot_id = os.environ.get("STACKER_BOOT_ID") or BOOT_ID.read_text().strip()
+    facts = probe()
+    state = Records(settings.root)
+    state.prepare()
+    history = History(settings.root / "events.sqlite")
+    volumes = Volumes(root=settings.root, run=settings.run)
+    volumes.prepare()
+    mounts = Mounts(settings.run)
+
+    async with AsyncExitStack() as opened:
+        opened.callback(history.close)
+        await mounts.prepare()
+        containers = await opened.enter_async_context(
+            Containers(
+                root=settings.root,
+                run=settings.run,
+                tag=tag,
+                default_runtime=settings.runtime,
+            )
+        )
+        networks = await opened.enter_async_context(
+            Networks(root=settings.root, run=settings.run, tag=tag, keep_fds=containers.fd_store)
+        )
+        preparer = Preparer(
+            mounts=mounts, networks=networks, volumes=volumes, state=state, run=settings.run
+        )
+        bus = Bus(history, now=time.time)
+        tools = Tools(
+            images=Images(settings.root),
+            networks=networks,
+            volumes=volumes,
+            containers=containers,
+            records=ContainerRecords(state, boot_id=boot_id),
+            preparer=preparer,
+            launcher=Launcher(
+                preparer=preparer,
+                containers=containers,
+                volumes=volumes,
+                facts=facts,
+                cgroup_parent=f"/stacker-{tag}",
+                devices=device_nodes,
+                init_program=init_program(settings.run),
+            ),
+            bus=bus,
+            boot_id=boot_id,
+            now=time.time,
+            limiter=anyio.CapacityLimiter(AT_ONCE),
+        )
+        yield await opened.enter_async_context(Engine(tools, state, watch_files=watch_files))
+
+
+def tag_of(root: Path) -> str:
+    """Six digits that tell this state root's bridges, cgroups and tables from any other's."""
+    return hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:6]
