@@ -13,7 +13,7 @@ from stacker.stack.load.canonical.decode import Table, fields, refuse, text_of
 from stacker.stack.load.canonical.scalars import string
 from stacker.stack.load.merge import merge
 from stacker.stack.load.paths import BadPath, absolute
-from stacker.stack.load.problems import Problem, Refused, quoted, suggestion
+from stacker.stack.load.problems import Problem, Refused, quoted, suggestion, told_at
 from stacker.stack.load.tree import At, MapNode, Node
 
 OpenFile = Callable[[Path], MapNode]
@@ -95,9 +95,12 @@ class _Extending:
 
     def _other(self, at: At, text: str) -> MapNode:
         try:
-            return self._open_file(Path(absolute(at, text)))
+            path = Path(absolute(at, text))
         except BadPath as error:
             refuse(at, str(error))
+
+        with told_at(at.where):
+            return self._open_file(path)
 
     def _find(self, name: str) -> At | None:
         for tree in self._trees:

@@ -7,10 +7,10 @@ config` and `stacker check` in-process. A stage is a function over `Loading`; no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from stacker.base.errors import Invalid, StackerError
+from stacker.base.errors import Invalid
 from stacker.stack.load import canonical as shapes
 from stacker.stack.load import interpolate as templates
 from stacker.stack.load import merge as merging
@@ -21,64 +21,16 @@ from stacker.stack.load.dotenv import parse_dotenv
 from stacker.stack.load.environment import resolve_environment
 from stacker.stack.load.extends import extend
 from stacker.stack.load.include import Include, includes, unite
-from stacker.stack.load.problems import Problem, Refused, invalid
+from stacker.stack.load.loading import LoadedStack, Loading
+from stacker.stack.load.problems import Problem, Refused, invalid, told_at
 from stacker.stack.load.project import active_profiles, stack_files, stack_name
 from stacker.stack.load.read import Reader
 from stacker.stack.load.tree import At, MapNode, Scalar, Source
 from stacker.stack.load.variables import Variables
 from stacker.stack.load.warn import warnings_of
-from stacker.stack.model import Stack
 
 MAX_INCLUDES = 16
 """Files that include one another, one inside the other."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedStack:
-    stack: Stack
-    files_read: tuple[Path, ...]
-    """Every file that was asked for, also those that are not there (a missing `.env`): when one
-    of them changes or appears, the stack may be another."""
-    variables_used: Mapping[str, str]
-    """What was taken from the environment of the caller, and nothing else of it."""
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loading:
-    """What the stages hand on: each fills in its field and leaves the others alone."""
-
-    files: tuple[Path, ...]
-    directory: Path
-    """Where relative paths of the files start."""
-    working_dir: Path
-    reader: Reader
-    variables: Variables
-    profiles: frozenset[str] = frozenset()
-    given_name: str | None = None
-    name: str | None = None
-    inside: tuple[Path, ...] = ()
-    """The files whose `include` led here."""
-    texts: tuple[tuple[Source, str], ...] = ()
-    trees: tuple[MapNode, ...] = ()
-    root: MapNode | None = None
-    draft: shapes.Draft | None = None
-    stack: Stack | None = None
-
-    @property
-    def merged(self) -> MapNode:
-        assert self.root is not None, "the merge stage comes first"
-        return self.root
-
-    @property
-    def drafted(self) -> shapes.Draft:
-        assert self.draft is not None, "the canonical stage comes first"
-        return self.draft
-
-    @property
-    def completed(self) -> Stack:
-        assert self.stack is not None, "the defaults stage comes first"
-        return self.stack
 
 
 # --- the stages, in their order ---------------------------------------------------------------
@@ -102,7 +54,7 @@ def yaml(loading: Loading) -> Loading:
 
 def interpolate(loading: Loading) -> Loading:
     name = loading.name or _name(loading)
-    variables = loading.variables.below({"COMPOSE_PROJECT_NAME": name})
+    variables = loading.variables.fixing({"COMPOSE_PROJECT_NAME": name})
     trees: list[MapNode] = []
     problems: list[Problem] = []
     for tree in loading.trees:
@@ -123,7 +75,8 @@ def include(loading: Loading) -> Loading:
     trees: list[MapNode] = []
     for tree in loading.trees:
         for entry in includes(tree):
-            tree = unite(tree, _included(loading, entry))
+            with told_at(entry.at.where):
+                tree = unite(tree, _included(loading, entry))
         trees.append(tree.without("include"))
 
     return replace(loading, trees=tuple(trees))
@@ -269,7 +222,7 @@ def _included(loading: Loading, entry: Include) -> MapNode:
 
     defaults_below: dict[str, str] = {}
     for file in entry.env_files or (entry.directory / ".env",):
-        text = _env_text(loading.reader, file, required=bool(entry.env_files), entry=entry)
+        text = _env_text(loading.reader, file, required=bool(entry.env_files))
         defaults_below |= parse_dotenv(text, name=str(file), lookup=loading.variables)
 
     inner = replace(
@@ -282,14 +235,9 @@ def _included(loading: Loading, entry: Include) -> MapNode:
     return _through(TREES, inner).merged
 
 
-def _env_text(reader: Reader, file: Path, *, required: bool, entry: Include) -> str:
-    if not required:
-        return reader.text_if_there(file, what="environment file") or ""
-
-    try:
-        return reader.text(file, what="environment file")
-    except StackerError as error:
-        raise Refused(Problem(entry.at.where, error.message)) from error
+def _env_text(reader: Reader, file: Path, *, required: bool) -> str:
+    what = "environment file"
+    return reader.text(file, what=what) if required else reader.text_if_there(file, what=what) or ""
 
 
 def _dotenv(reader: Reader, directory: Path, environment: Mapping[str, str]) -> dict[str, str]:

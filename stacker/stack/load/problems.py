@@ -6,11 +6,12 @@ and raises one. `pipeline.py` turns it into `Invalid`, so that one run shows eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from stacker.base.errors import Invalid
+from stacker.base.errors import Invalid, StackerError
 
 MAX_TOLD = 10
 
@@ -38,6 +39,17 @@ def invalid(problems: Iterable[Problem]) -> Invalid:
         lines.append(f"and {len(unique) - MAX_TOLD} more")
 
     return Invalid("\n".join(lines), where=told[0].where)
+
+
+@contextmanager
+def told_at(where: str) -> Generator[None]:
+    """Errors of another file name the place that led to it, where they name none themselves."""
+    try:
+        yield
+    except StackerError as error:
+        if error.where is not None:
+            raise
+        raise type(error)(error.message, where=where) from error
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -12,13 +12,21 @@ from collections.abc import Mapping
 class Variables:
     """A lookup over layers; values never leave it but by name."""
 
-    def __init__(self, environment: Mapping[str, str], defaults: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        defaults: Mapping[str, str],
+        fixed: Mapping[str, str] | None = None,
+    ) -> None:
         self._environment = environment
         self._defaults = defaults
+        self._fixed = fixed or {}
         self._used: dict[str, str] = {}
         self._unset: dict[str, None] = {}
 
     def __call__(self, name: str) -> str | None:
+        if name in self._fixed:
+            return self._fixed[name]
         if name in self._environment:
             value = self._used[name] = self._environment[name]
             return value
@@ -31,7 +39,14 @@ class Variables:
 
     def below(self, defaults: Mapping[str, str]) -> Variables:
         """The same lookup with other defaults beneath its own; both remember together."""
-        child = Variables(self._environment, {**defaults, **self._defaults})
+        return self._child({**defaults, **self._defaults}, self._fixed)
+
+    def fixing(self, fixed: Mapping[str, str]) -> Variables:
+        """The same lookup with values that nothing overrides and nobody remembers."""
+        return self._child(self._defaults, {**self._fixed, **fixed})
+
+    def _child(self, defaults: Mapping[str, str], fixed: Mapping[str, str]) -> Variables:
+        child = Variables(self._environment, defaults, fixed)
         child._used, child._unset = self._used, self._unset
         return child
 

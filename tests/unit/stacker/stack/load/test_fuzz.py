@@ -143,7 +143,7 @@ def test_what_is_not_a_file_does_not_block(tmp_path: Path) -> None:
 
 FRAGMENTS = [
     b"services:", b"image:", b"a", b": ", b"- ", b"\n", b"\n  ", b"\n    ", b"{", b"}", b"[", b"]",
-    b"&x ", b"*x", b"<<: ", b"!reset ", b"!override ", b"!!str ", b"? ", b"|\n", b">-\n", b"'", b'"',
+    b"&x ", b"*x", b"<<: ", b"!reset ", b"!!str ", b"? ", b"|\n", b">-\n", b"'", b'"',
     b"$", b"${A}", b"${A:-", b"#", b"---\n", b"~", b"null", b"no", b"ports:", b"80:80", b"1-9",
     b"volumes:", b"./a:/b", b"networks:", b"extends: a", b"include: [x]", b"x-y:", b"\t", b"\xff",
     b"0x1F", b"1e9", b"-1", b"10m", b"5s", b"\\", b"%", b"@", b"`",
