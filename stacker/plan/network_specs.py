@@ -66,6 +66,8 @@ class SandboxSpec:
     """The first one gives the default route and the name server; empty: loopback only."""
     ports: tuple[PortSpec, ...] = ()
     sysctls: dict[str, str] = field(default_factory=dict[str, str])
+    dns: tuple[str, ...] = ()
+    """Name servers for what stacker does not know itself; empty: the host's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,85 @@
+"""The host's side of a network: its bridge, made, repaired, taken away.
+
+Blocking: called in worker threads. A bridge stays down until the rules know it (``raise_up``), so
+that nothing passes between networks before that.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+
+from stacker.base.errors import Conflict, Failed
+from stacker.drivers.networks import sysctls
+from stacker.drivers.networks.netlink import links
+from stacker.drivers.networks.netlink.conversation import ROUTE, Conversation, Refused
+from stacker.drivers.networks.records import NetworkRecord
+
+
+def mark(tag: str) -> str:
+    """How the alias of each of our bridges begins: what has it is ours to change and remove."""
+    return f"stacker {tag} "
+
+
+def lay(record: NetworkRecord, alias: str, members: Sequence[str]) -> None:
+    """Have the bridge, with those of its members' links that have lost it; not up if it is new."""
+    name = record.spec.name
+    with Conversation(ROUTE) as host:
+        link = find(host, record.bridge)
+        if link is None:
+            _request(host, name, "make the bridge", [_new(record)])
+            sysctls.write(f"network {name}", sysctls.bridge(record.bridge))
+            link = find(host, record.bridge)
+            if link is None:
+                raise Failed(f"network {name}: bridge {record.bridge} is gone again")
+            _request(host, name, "name the bridge", [links.set_alias(link.index, alias)])
+        elif link.alias.split(",")[0] != alias.split(",")[0]:
+            raise Conflict(f"network {name}: interface {record.bridge} belongs to somebody else")
+
+        strayed = [found for member in members if (found := find(host, member)) is not None]
+        host.attempt(
+            [
+                links.set_master(found.index, link.index)
+                for found in strayed
+                if found.master != link.index
+            ]
+        )
+
+
+def raise_up(record: NetworkRecord) -> None:
+    """Give the bridge its address and let packets pass."""
+    name = record.spec.name
+    with Conversation(ROUTE) as host:
+        link = find(host, record.bridge)
+        if link is None:
+            raise Failed(f"network {name}: bridge {record.bridge} is gone again")
+        address = links.new_address(link.index, record.gateway, record.range.prefixlen)
+        _request(host, name, "raise the bridge", [links.set_up(link.index), address])
+
+
+def remove(bridge: str, tag: str) -> None:
+    """Remove a bridge if it is there and ours."""
+    with Conversation(ROUTE) as host:
+        link = find(host, bridge)
+        if link is not None and link.alias.startswith(mark(tag)):
+            host.attempt([links.delete_link(bridge)])
+
+
+def find(host: Conversation, interface: str) -> links.Link | None:
+    try:
+        return links.read_link(host.request([links.get_link(interface)])[0])
+    except Refused as error:
+        if error.errno == errno.ENODEV:
+            return None
+        raise Failed(f"link {interface}: look at it: {error}") from error
+
+
+def _new(record: NetworkRecord) -> bytes:
+    return links.new_bridge(record.bridge, mtu=record.spec.mtu)
+
+
+def _request(host: Conversation, name: str, step: str, requests: list[bytes]) -> None:
+    try:
+        host.request(requests)
+    except Refused as error:
+        raise Failed(f"network {name}: {step}: {error}") from error

@@ -1,0 +1,138 @@
+"""How a network comes up and goes: the order of the steps, and why it is this one.
+
+Coming up: the bridge is laid but down, the rules learn of it, only then packets may pass. Going
+is the same backwards. So there is no moment at which a network is open and not isolated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network, ip_address
+
+import anyio
+
+from stacker.base.errors import Conflict, NotFound
+from stacker.drivers.networks import bridges, forwarding, observing, planning, sysctls
+from stacker.drivers.networks.memory import Memory
+from stacker.drivers.networks.name_service import NameService
+from stacker.drivers.networks.records import NetworkRecord
+from stacker.drivers.networks.resolvers import HostResolvers
+from stacker.drivers.networks.rules import Rules
+from stacker.drivers.networks.workers import Workers
+from stacker.plan.network_specs import NetworkSpec
+
+
+class NetworkLife:
+    """Makes, repairs and removes networks, one at a time."""
+
+    def __init__(
+        self,
+        tag: str,
+        memory: Memory,
+        rules: Rules,
+        name_service: NameService,
+        resolvers: HostResolvers,
+        workers: Workers,
+    ) -> None:
+        self._tag = tag
+        self._memory = memory
+        self._rules = rules
+        self._name_service = name_service
+        self._resolvers = resolvers
+        self._workers = workers
+        self._one_at_a_time = anyio.Lock()
+
+    async def ensure(self, spec: NetworkSpec) -> NetworkRecord:
+        async with self._one_at_a_time:
+            if spec.external:
+                return self._of_another_stack(spec)
+
+            known = self._memory.records.networks.get(spec.name)
+            if known is not None and not planning.same_shape(known.spec, spec):
+                await self._remove(known)
+                known = None
+            record = replace(known, spec=spec) if known else await self.plan(spec)
+            try:
+                await self._raise(record)
+            except BaseException:
+                if known is None:
+                    with anyio.CancelScope(shield=True):
+                        await self._remove(record)
+                raise
+            return record
+
+    async def remove(self, name: str) -> None:
+        async with self._one_at_a_time:
+            record = self._memory.records.networks.get(name)
+            if record is not None:
+                await self._remove(record)
+
+    async def plan(self, spec: NetworkSpec) -> NetworkRecord:
+        """Decide what a network is to be; Conflict when its subnet is somebody else's."""
+        routes = await self._workers(f"network {spec.name}: read the routes", observing.routes)
+        servers = [ip_address(server) for server in self._resolvers.servers() if ":" not in server]
+        return planning.network(
+            spec,
+            self._tag,
+            self._memory.records,
+            routes=routes,
+            resolvers=[IPv4Network(str(server)) for server in servers],
+        )
+
+    def _of_another_stack(self, spec: NetworkSpec) -> NetworkRecord:
+        record = self._memory.records.networks.get(spec.name)
+        if record is None:
+            raise NotFound(
+                f"network {spec.name}: it is external and no stack that is up declares it"
+            )
+        return record
+
+    async def _raise(self, record: NetworkRecord) -> None:
+        name = record.spec.name
+        kernel = await self._workers(f"network {name}", observing.look)
+        before = self._memory.records.forwarding_before
+        if before is None:
+            before = forwarding.before(self._tag, kernel)
+        members = planning.links_on(self._tag, name, self._memory.records)
+        alias = forwarding.alias(self._tag, name, before=before)
+        self._memory.records = replace(
+            self._memory.records.with_network(record), forwarding_before=before
+        )
+        await self._workers(f"network {name}: lay the bridge", bridges.lay, record, alias, members)
+        await self._rules.apply()
+        await self._workers(f"network {name}: raise the bridge", _open, record)
+        await self._name_service.start(record)
+        await self._memory.save()
+
+    async def _remove(self, record: NetworkRecord) -> None:
+        name = record.spec.name
+        members = self._memory.records.members(name)
+        if members:
+            raise Conflict(f"network {name}: container {members[0].spec.name} is still on it")
+
+        await self._name_service.stop(name)
+        await self._workers(
+            f"network {name}: remove the bridge", bridges.remove, record.bridge, self._tag
+        )
+        rest = self._memory.records.without_network(name)
+        if not any(not other.spec.internal for other in rest.networks.values()):
+            before = rest.forwarding_before
+            await self._workers(
+                f"network {name}: put ip_forward back", _put_back, self._tag, before
+            )
+        if not rest.networks:
+            rest = replace(rest, forwarding_before=None)
+        self._memory.records = rest
+        await self._rules.apply()
+        await self._memory.save()
+
+
+def _open(record: NetworkRecord) -> None:
+    bridges.raise_up(record)
+    if not record.spec.internal:
+        sysctls.set_forwarding(True)
+
+
+def _put_back(tag: str, before: bool | None) -> None:
+    if before is not None:
+        forwarding.put_back(tag, observing.look(), before=before)
