@@ -34,7 +34,7 @@ class DebianRegistry:
         """`skopeo copy`, to or from this registry."""
         insecure = [f"--{side}-tls-verify=false" for side in ("src", "dest")]
         login = ["--dest-creds", f"{USER}:{PASSWORD}"] if credentials else []
-        run("skopeo", "copy", "-q", *insecure, *login, *arguments)
+        run("skopeo", "copy", "-q", "--preserve-digests", *insecure, *login, *arguments)
 
 
 @contextmanager

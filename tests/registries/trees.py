@@ -10,14 +10,14 @@ from pathlib import Path
 def tree_of(root: Path) -> dict[str, tuple[object, ...]]:
     """Every path below a folder with all that a container can see of it."""
     found: dict[str, tuple[object, ...]] = {}
-    first_names: dict[int, str] = {}
+    first_names: dict[tuple[int, int], str] = {}
     for folder, names, files in os.walk(root):
         for name in sorted(names + files):
             path = os.path.join(folder, name)
             relative = os.path.relpath(path, root)
             info = os.lstat(path)
             is_folder = stat.S_ISDIR(info.st_mode)
-            link = "" if is_folder else first_names.setdefault(info.st_ino, relative)
+            link = "" if is_folder else first_names.setdefault((info.st_dev, info.st_ino), relative)
             found[relative] = (
                 oct(info.st_mode),
                 info.st_uid,

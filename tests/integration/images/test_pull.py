@@ -39,7 +39,7 @@ def pushed(
     folder = tmp_path_factory.mktemp("packed")
     plain, zstd = f"dir:{folder}/plain", f"oci:{folder}/zstd:t"
     run("skopeo", "copy", "-q", "--dest-decompress", f"oci:{layout}:t", plain)
-    run("skopeo", "copy", "-q", "--dest-compress-format", "zstd", plain, zstd)
+    run("skopeo", "copy", "-q", "--dest-compress", "--dest-compress-format", "zstd", plain, zstd)
     references = {name: f"{registry.host}/rich/{name}:1" for name in ("gzip", "zstd")}
     registry.skopeo(f"oci:{layout}:t", f"docker://{references['gzip']}")
     registry.skopeo(zstd, f"docker://{references['zstd']}")
