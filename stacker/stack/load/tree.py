@@ -109,6 +109,10 @@ class At:
     def is_null(self) -> bool:
         return isinstance(self.node, Scalar) and self.node.is_null
 
+    @property
+    def is_empty(self) -> bool:
+        return isinstance(self.node, Scalar) and not self.node.text
+
     def entries(self) -> Iterator[tuple[str, At]]:
         """The children of a map; nothing for other nodes."""
         if isinstance(self.node, MapNode):

@@ -29,12 +29,14 @@ def fields(
     *,
     refused: Mapping[str, str] | None = None,
     required: tuple[str, ...] = (),
+    blank: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """A map with a decoder for each key.
 
     Nothing behind a key says nothing, and ``x-`` keys are the user's own: both are left out.
     `refused` holds the keys of the specification that get a sentence of their own; what is
-    `required` is in the result.
+    `required` is in the result. At the keys in `blank` an empty text, which is what a variable
+    without a value leaves behind, says nothing either.
     """
     if not isinstance(at.node, MapNode):
         refuse(at, "expected a map of keys")
@@ -47,7 +49,7 @@ def fields(
         try:
             if key not in table:
                 refuse(child, _unknown(key, table, refused or {}))
-            if not child.is_null:
+            if not (child.is_null or (key in blank and child.is_empty)):
                 found[key] = table[key](child)
         except Refused as error:
             problems += error.problems

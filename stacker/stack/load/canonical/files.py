@@ -40,7 +40,7 @@ def _variable(at: At) -> str:
 
 
 def _not_external(at: At) -> bool:
-    if boolean(at):
+    if isinstance(at.node, MapNode) or boolean(at):
         refuse(at, "external is not supported: there is no store of configs and secrets")
 
     return False

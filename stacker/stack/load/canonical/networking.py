@@ -13,14 +13,14 @@ from stacker.stack.load.canonical.decode import (
     refuse,
     text_of,
 )
-from stacker.stack.load.canonical.scalars import checked_hostname, hostname, ipv4_address, string
+from stacker.stack.load.canonical.scalars import checked_hostname, dns_name, ipv4_address, string
 from stacker.stack.load.problems import quoted
 from stacker.stack.load.tree import At, ListNode
 from stacker.stack.model import Link, NetworkAttachment
 
 _NOT_YET = "is not supported"
 _ATTACHMENT: Table = {
-    "aliases": list_of(hostname),
+    "aliases": list_of(dns_name),
     "ipv4_address": ipv4_address,
 }
 _REFUSED = {

@@ -160,11 +160,20 @@ def checked_name(at: At, text: str) -> str:
 
 
 def hostname(at: At) -> str:
+    text = text_of(at)
+    # HOST_NAME_MAX, sethostname(2)
+    if len(text) > 64:
+        refuse(at, f"{quoted(text)} is longer than the 64 characters of a host name")
+
+    return checked_hostname(at, text)
+
+
+def dns_name(at: At) -> str:
     return checked_hostname(at, text_of(at))
 
 
 def checked_hostname(at: At, text: str) -> str:
-    if len(text) > 64 or not _HOSTNAME.fullmatch(text):
+    if len(text) > 253 or not _HOSTNAME.fullmatch(text):
         refuse(at, f"{quoted(text)} is not a host name")
 
     return text

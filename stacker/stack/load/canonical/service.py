@@ -139,11 +139,20 @@ SERVICE: Table = {
 }
 """Every key of a service that stacker honours; `docs/compose-support.md` says how."""
 
+_EMPTY_SAYS_NOTHING = frozenset(
+    {
+        "container_name", "cpus", "cpuset", "hostname", "ipc", "mem_limit", "mem_reservation",
+        "memswap_limit", "network_mode", "pid", "pids_limit", "platform", "pull_policy", "restart",
+        "runtime", "shm_size", "stop_grace_period", "stop_signal", "user", "uts", "working_dir",
+    }
+)  # fmt: skip
 _NO_LIMIT_AT_ZERO = ("cpus", "cpu_shares", "mem_limit", "mem_reservation", "memswap_limit")
 
 
 def service(at: At) -> ServiceDraft:
-    found = fields(at, SERVICE, refused=SERVICE_REFUSED, required=("image",))
+    found = fields(
+        at, SERVICE, refused=SERVICE_REFUSED, required=("image",), blank=_EMPTY_SAYS_NOTHING
+    )
     fold_deploy(at, found)
     found["volumes"] = _with_tmpfs(at, found)
     for key in _NO_LIMIT_AT_ZERO:

@@ -71,6 +71,30 @@ def _only(value: bool, message: str) -> Decoder[bool]:
     return decode
 
 
+# --- what belongs to another stack ------------------------------------------------------------
+
+_EXTERNAL: Table = {"name": name}
+
+
+def _external_name(at: At) -> bool | str:
+    """True, or the name, in the older form ``external: {name: NAME}``."""
+    if isinstance(at.node, MapNode):
+        return fields(at, _EXTERNAL, required=("name",))["name"]
+
+    return boolean(at)
+
+
+def _external(at: At, found: dict[str, Any]) -> dict[str, Any]:
+    """What belongs to another stack is named here, not described."""
+    if isinstance(found.get("external"), str):
+        found = {"name": found["external"], **found, "external": True}
+    others = sorted(found.keys() - {"external", "name", "labels"})
+    if found.get("external") and others:
+        refuse(at, f"external, yet described: {', '.join(others)}")
+
+    return found
+
+
 # --- networks ---------------------------------------------------------------------------------
 
 _POOL: Table = {"subnet": ipv4_network, "gateway": ipv4_address, "ip_range": ipv4_network}
@@ -108,7 +132,7 @@ _NETWORK: Table = {
     "driver": choice("bridge", also={"default": "bridge"}),
     "driver_opts": lambda at: fields(at, _NETWORK_OPTIONS),
     "ipam": _ipam,
-    "external": boolean,
+    "external": _external_name,
     "internal": boolean,
     "attachable": boolean,
     "enable_ipv4": _only(True, "a network without IPv4 is not supported"),
@@ -130,15 +154,6 @@ def _network(at: At) -> dict[str, Any]:
     return _external(at, found)
 
 
-def _external(at: At, found: dict[str, Any]) -> dict[str, Any]:
-    """What belongs to another stack is named here, not described."""
-    others = sorted(found.keys() - {"external", "name", "labels"})
-    if found.get("external") and others:
-        refuse(at, f"external, yet described: {', '.join(others)}")
-
-    return found
-
-
 # --- volumes ----------------------------------------------------------------------------------
 
 _VOLUME_OPTIONS: Table = {"type": string, "o": string, "device": string}
@@ -146,7 +161,7 @@ _VOLUME: Table = {
     "name": name,
     "driver": choice("local"),
     "driver_opts": lambda at: fields(at, _VOLUME_OPTIONS),
-    "external": boolean,
+    "external": _external_name,
     "labels": labels,
 }
 
