@@ -39,17 +39,17 @@ class Intake:
         """Whether bytes of an earlier attempt are part of it."""
         self._hasher = descriptor.digest.hasher()
 
-    def open(self) -> None:
+    def open(self, *, resume: bool = True) -> None:
         """Begin, with what an earlier attempt has left."""
         with on_disk("open blob"):
             self._fd = os.open(self._path, _FLAGS, 0o600)
             left = os.fstat(self._fd).st_size
-            if left > self._descriptor.size:
-                os.ftruncate(self._fd, 0)
+            if not resume or left > self._descriptor.size:
+                os.ftruncate(self._fd, left := 0)
+        self.resumed = left > 0
         self._begin()
         for piece in self._left_over():
             self._take(piece)
-        self.resumed = self.position > 0
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes."""

@@ -163,8 +163,7 @@ class _Load:
 
     async def _have(self, descriptor: Descriptor, diff_id: Digest | None) -> None:
         async def fill(intake: Intake) -> None:
-            await self._workshop.in_thread(intake.open)
-            await self._workshop.in_thread(intake.restart)
+            await self._workshop.in_thread(intake.open, resume=False)
             with on_disk("read blob"), self._archive.open(descriptor.digest) as stream:
                 while piece := await self._workshop.in_thread(stream.read, PIECE):
                     await self._workshop.in_thread(intake.feed, piece)

@@ -156,12 +156,11 @@ class Pull:
         )
 
     async def _fetch(self, descriptor: Descriptor, intake: Intake) -> None:
-        await self._in_thread(intake.open)
-        resumed = intake.resumed
         try:
+            await self._in_thread(intake.open)
             await self._download(intake, descriptor)
         except Corrupt:
-            if not resumed:
+            if not intake.resumed:
                 raise
             # what was wrong may be what an earlier attempt had left
             await self._in_thread(intake.restart)

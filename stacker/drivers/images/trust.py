@@ -107,7 +107,9 @@ def may_have_credentials(realm: URL, *, registry: URL, home: Home) -> bool:
 
 def shown(url: URL) -> str:
     """A URL for messages: no query, which may be signed, and no user."""
-    return str(url.with_query(None).with_fragment(None).with_user(None))[:200]
+    place = url.host or ""
+    port = "" if url.explicit_port is None else f":{url.explicit_port}"
+    return f"{url.scheme}://{place}{port}{url.path if url.path != '/' else ''}"[:200]
 
 
 def _key(url: URL) -> str:
