@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +14,7 @@ from runtime.security.seccomp.compile import compile_profile
 from runtime.security.seccomp.numbers import AUDIT, X32_BIT, read_numbers
 from runtime.security.seccomp.profile import parse_profile
 
-_spec = importlib.util.spec_from_file_location("machine", Path(__file__).with_name("machine.py"))
-assert _spec is not None
-assert _spec.loader is not None
-machine = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(machine)
+from . import machine
 
 NUMBERS = read_numbers()
 X86_64, X86, X32 = "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"
