@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -83,8 +84,34 @@ class Stacker:
     def up(self, text: str, *args: str, **more: Any) -> str:
         return self.ok("up", "-d", "--wait", *args, str(self.write(text)), **more)
 
+    def end(self) -> None:
+        """Take every stack down, and wait until the supervisor has gone."""
+        stacks = self("ls", "--format", "json")
+        if stacks.returncode == 0 and stacks.stdout.strip():
+            for stack in json.loads(stacks.stdout)["stacks"]:
+                self("down", "-v", "-t", "0", "-p", stack["name"])
+        pid = self.running_supervisor()
+        if pid is not None:
+            os.kill(pid, signal.SIGTERM)
+            eventually(lambda: not Path(f"/proc/{pid}").exists(), what="the supervisor's end")
+
+    def running_supervisor(self) -> int | None:
+        """Return the pid in the lock file, when that process is alive."""
+        try:
+            pid = int((self.run / "lock").read_text())
+            command = Path("/proc", str(pid), "cmdline").read_bytes()
+        except (OSError, ValueError):
+            return None
+        return pid if b"stacker.daemon" in command else None
+
     def supervisor_pid(self) -> int:
-        return int((self.run / "supervisor.pid").read_text())
+        pid = self.running_supervisor()
+        assert pid is not None, "no supervisor runs"
+        return pid
+
+    def containers(self, *args: str) -> dict[str, dict[str, Any]]:
+        """Return the rows of ``ps -a``, by container name."""
+        return {row["name"]: row for row in self.json("ps", "-a", *args)["containers"]}
 
 
 def eventually(

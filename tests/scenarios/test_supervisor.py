@@ -1,0 +1,125 @@
+"""The supervisor may be killed, restarted or doubled: containers do not notice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.support.supervisor import IMAGE, Stacker, eventually
+
+pytestmark = pytest.mark.root
+
+STACK = f"""
+name: steady
+services:
+  db:
+    image: {IMAGE}
+    command: [sleep, infinity]
+    init: true
+    healthcheck:
+      test: [CMD, "true"]
+      interval: 1s
+      start_period: 5s
+      start_interval: 100ms
+    restart: unless-stopped
+  web:
+    image: {IMAGE}
+    command: [sh, -c, "n=0; while :; do echo line $$n; n=$$((n+1)); usleep 2000; done"]
+    depends_on:
+      db:
+        condition: service_healthy
+    restart: unless-stopped
+  once:
+    image: {IMAGE}
+    command: [sh, -c, "echo ran; exit 0"]
+"""
+
+
+@pytest.fixture
+def steady(stacker: Stacker) -> Stacker:
+    stacker.up(STACK)
+    return stacker
+
+
+def start_supervisor(stacker: Stacker) -> subprocess.Popen[bytes]:
+    process = stacker.start(
+        "daemon", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    eventually(lambda: stacker("ls").returncode == 0, what="the supervisor's answer")
+    return process
+
+
+def test_kill_9_leaves_pids_and_lines_as_they_are(steady: Stacker) -> None:
+    before = steady.containers()
+    processes: list[subprocess.Popen[bytes]] = []
+    for _ in range(3):
+        pid = steady.supervisor_pid()
+        os.kill(pid, signal.SIGKILL)
+        for process in processes:
+            process.wait()
+        eventually(lambda: steady.running_supervisor() is None, what="its death")
+        processes = [start_supervisor(steady)]
+    after = steady.containers()
+    for name in ("steady-db-1", "steady-web-1"):
+        assert after[name]["pid"] == before[name]["pid"]
+        assert after[name]["started_at"] == before[name]["started_at"]
+
+    lines = steady.ok("logs", "--no-log-prefix", "-p", "steady", "web").splitlines()
+    assert lines[-1].startswith("line ")
+    assert lines == [f"line {n}" for n in range(len(lines))]
+    steady.ok("down", "-v", "-t", "0", "-p", "steady")
+    os.kill(processes[0].pid, signal.SIGTERM)
+    processes[0].wait(20)
+
+
+def test_after_a_reboot_the_stack_comes_up_again_in_order(steady: Stacker) -> None:
+    before = steady.containers()
+    os.kill(steady.supervisor_pid(), signal.SIGKILL)
+    eventually(lambda: steady.running_supervisor() is None, what="its death")
+    for name in ("steady-db-1", "steady-web-1"):
+        os.kill(int(before[name]["pid"]), signal.SIGKILL)
+
+    steady.environment["STACKER_BOOT_ID"] = "another-boot"
+    process = start_supervisor(steady)
+    after = eventually(
+        lambda: (rows := steady.containers())["steady-web-1"]["status"] == "running" and rows,
+        what="web to run",
+    )
+    assert after["steady-db-1"]["health"] == "healthy"
+    assert after["steady-web-1"]["started_at"] >= after["steady-db-1"]["started_at"]
+    assert after["steady-once-1"]["started_at"] == before["steady-once-1"]["started_at"]
+    assert after["steady-web-1"]["id"] == before["steady-web-1"]["id"]
+    steady.ok("down", "-v", "-t", "0", "-p", "steady")
+    os.kill(process.pid, signal.SIGTERM)
+    process.wait(20)
+
+
+def test_a_second_supervisor_on_the_same_root_is_refused(steady: Stacker) -> None:
+    before = steady.containers()
+    done = steady("daemon")
+    assert done.returncode == 75
+    assert f"another supervisor (pid {steady.supervisor_pid()}) holds" in done.stderr
+    assert steady.containers()["steady-db-1"]["pid"] == before["steady-db-1"]["pid"]
+
+
+def test_sigterm_leaves_containers_running(steady: Stacker) -> None:
+    before = steady.containers()
+    pid = steady.supervisor_pid()
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: steady.running_supervisor() is None, what="its end")
+    for name in ("steady-db-1", "steady-web-1"):
+        assert os.path.exists(f"/proc/{before[name]['pid']}")
+    process = start_supervisor(steady)
+    assert steady.containers()["steady-web-1"]["pid"] == before["steady-web-1"]["pid"]
+    steady.ok("down", "-v", "-t", "0", "-p", "steady")
+    os.kill(process.pid, signal.SIGTERM)
+    process.wait(20)
+
+
+def test_the_supervisor_of_an_up_ends_with_its_last_stack(steady: Stacker) -> None:
+    pid = steady.supervisor_pid()
+    steady.ok("down", "-v", "-t", "0", "-p", "steady")
+    eventually(lambda: not os.path.exists(f"/proc/{pid}"), what="the supervisor's end")
