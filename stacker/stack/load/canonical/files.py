@@ -46,15 +46,15 @@ def _not_external(at: At) -> bool:
     return False
 
 
-_SECRET: Table = {
+SECRET: Table = {
     "name": name,
     "file": _file,
     "environment": _variable,
     "labels": labels,
     "external": _not_external,
 }
-_CONFIG: Table = {**_SECRET, "content": string}
-_REFUSED = {
+CONFIG: Table = {**SECRET, "content": string}
+REFUSED = {
     "driver": "driver is not supported",
     "driver_opts": "driver_opts is not supported",
     "template_driver": "template_driver is not supported",
@@ -62,15 +62,15 @@ _REFUSED = {
 
 
 def config(at: At) -> dict[str, Any]:
-    return _one_source(at, _CONFIG, ("file", "content", "environment"))
+    return _one_source(at, CONFIG, ("file", "content", "environment"))
 
 
 def secret(at: At) -> dict[str, Any]:
-    return _one_source(at, _SECRET, ("file", "environment"))
+    return _one_source(at, SECRET, ("file", "environment"))
 
 
 def _one_source(at: At, table: Table, sources: tuple[str, ...]) -> dict[str, Any]:
-    found = fields(at, table, refused=_REFUSED)
+    found = fields(at, table, refused=REFUSED)
     found.pop("external", None)
     given = [source for source in sources if source in found]
     if len(given) != 1:

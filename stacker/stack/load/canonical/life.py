@@ -69,7 +69,7 @@ def _test(at: At) -> tuple[str, ...]:
     return words
 
 
-_HEALTHCHECK: Table = {
+HEALTHCHECK: Table = {
     "test": _test,
     "interval": positive_duration,
     "timeout": positive_duration,
@@ -81,7 +81,7 @@ _HEALTHCHECK: Table = {
 
 
 def healthcheck(at: At) -> Healthcheck:
-    found = fields(at, _HEALTHCHECK)
+    found = fields(at, HEALTHCHECK)
     if found.get("disable") or found.get("test") == ("NONE",):
         return Healthcheck(disable=True)
 

@@ -29,14 +29,14 @@ _RESOURCES: Table = {
     "limits": lambda at: fields(at, _LIMITS),
     "reservations": lambda at: fields(at, _RESERVATIONS, refused=_RESERVATIONS_REFUSED),
 }
-_DEPLOY: Table = {
+DEPLOY: Table = {
     "replicas": integer(0, MAX_REPLICAS),
     "mode": choice("replicated", "global"),
     "labels": labels,
     "resources": lambda at: fields(at, _RESOURCES),
     "restart_policy": deploy_restart_policy,
 }
-_DEPLOY_REFUSED = {
+DEPLOY_REFUSED = {
     "update_config": f"update_config {_NOT_SWARM}",
     "rollback_config": f"rollback_config {_NOT_SWARM}",
     "placement": f"placement {_NOT_SWARM}: there is one host",
@@ -46,7 +46,7 @@ _DEPLOY_REFUSED = {
 
 def deploy(at: At) -> dict[str, Any]:
     """Still in the form of the file; `fold_deploy` puts each value where it belongs."""
-    return fields(at, _DEPLOY, refused=_DEPLOY_REFUSED)
+    return fields(at, DEPLOY, refused=DEPLOY_REFUSED)
 
 
 _PLACES = (

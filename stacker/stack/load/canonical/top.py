@@ -40,7 +40,7 @@ def canonical(root: MapNode) -> Draft:
     """The merged tree as models; raises `Refused` with everything that is wrong with it."""
     at = At(root)
     refuse_floods(at)
-    found = fields(at, _TOP, refused=TOP_REFUSED)
+    found = fields(at, TOP, refused=TOP_REFUSED)
     parts: dict[str, Any] = {}
     unnamed: set[tuple[str, str]] = set()
     for kind, model in _MODELS.items():
@@ -127,7 +127,7 @@ _NETWORK_OPTIONS: Table = {
     "com.docker.network.bridge.name": _link_name,
 }
 _IPV6 = "is not supported: networks are IPv4 only"
-_NETWORK: Table = {
+NETWORK: Table = {
     "name": name,
     "driver": choice("bridge", also={"default": "bridge"}),
     "driver_opts": lambda at: fields(at, _NETWORK_OPTIONS),
@@ -142,7 +142,7 @@ _NETWORK: Table = {
 
 
 def _network(at: At) -> dict[str, Any]:
-    found = {} if at.is_null else fields(at, _NETWORK)
+    found = {} if at.is_null else fields(at, NETWORK)
     options: dict[str, Any] = found.pop("driver_opts", {})
     for key in ("driver", "enable_ipv4", "enable_ipv6"):
         found.pop(key, None)
@@ -157,7 +157,7 @@ def _network(at: At) -> dict[str, Any]:
 # --- volumes ----------------------------------------------------------------------------------
 
 _VOLUME_OPTIONS: Table = {"type": string, "o": string, "device": string}
-_VOLUME: Table = {
+VOLUME: Table = {
     "name": name,
     "driver": choice("local"),
     "driver_opts": lambda at: fields(at, _VOLUME_OPTIONS),
@@ -167,7 +167,7 @@ _VOLUME: Table = {
 
 
 def _volume(at: At) -> dict[str, Any]:
-    found = {} if at.is_null else fields(at, _VOLUME)
+    found = {} if at.is_null else fields(at, VOLUME)
     found.pop("driver", None)
     options: dict[str, Any] = found.pop("driver_opts", {})
     if "type" in options:
@@ -193,7 +193,7 @@ def _device(at: At, options: dict[str, Any]) -> str:
         refuse(where, str(error))
 
 
-_TOP: Table = {
+TOP: Table = {
     "name": string,
     "version": lambda at: None,
     "services": map_of(service, key=checked_name),
