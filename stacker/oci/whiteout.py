@@ -18,6 +18,11 @@ OVERLAY_OPAQUE = (b"trusted.overlay.opaque", b"y")
 OVERLAY_PRIVATE = b"trusted.overlay."
 """overlayfs neither shows nor copies xattrs of this prefix."""
 
+IMPLIED = OVERLAY_PRIVATE + b"stacker.implied"
+"""Our xattr, which overlayfs hides, on directories that are in a layer without being listed."""
+UNRESOLVED = OVERLAY_PRIVATE + b"stacker.link"
+"""Our xattr on symlinks that stand for hard links to files of lower layers."""
+
 
 def is_reserved(name: bytes) -> bool:
     """Whether a file name can only be a whiteout: no file of an image may be called so."""
@@ -33,7 +38,3 @@ def hidden_name(name: bytes) -> bytes:
     if not name.startswith(PREFIX) or hidden in (b"", b".", b"..") or is_reserved(hidden):
         raise Corrupt(f"whiteout {name!r} is not valid")
     return hidden
-
-
-IMPLIED = OVERLAY_PRIVATE + b"stacker.implied"
-"""Our xattr, which overlayfs hides, on directories that are in a layer without being listed."""

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import replace
 
-from stacker.base.errors import Corrupt, Unsupported
+from stacker.base.errors import Corrupt
 from stacker.oci import tar, whiteout
 from stacker.oci.erofs import format as disk
 from stacker.oci.erofs.changeset import Changeset
@@ -40,7 +40,7 @@ class LayerTree:
         self._changes = Changeset(nodes_max=entries_max)
         self._size_max = size_max
         self.implied = False
-        """Set by `finish`."""
+        """See `LayerResult`; certain once `finish` was called."""
 
     def apply(self, events: Iterable[tar.Event]) -> None:
         writer = self._writer
@@ -67,7 +67,7 @@ class LayerTree:
             self._changes.whiteout(path)
         elif kind is tar.Kind.LINK:
             if not self._changes.link(path, entry.target):
-                raise Unsupported(f"{path!r}: a hard link to {entry.target!r} of a lower layer")
+                self._unresolved(path, entry)
         elif kind is tar.Kind.DIRECTORY:
             self._changes.directory(path, _attributes(entry))
         else:
@@ -87,6 +87,12 @@ class LayerTree:
             node = self._writer.add(attributes, content=entry.target, rdev=rdev)
             node.target = entry.target
         self._changes.put(path, node)
+
+    def _unresolved(self, path: bytes, entry: tar.Entry) -> None:
+        """A hard link to what only a lower layer can have: noted as a symlink with a mark."""
+        attributes = Attributes(mode=stat.S_IFLNK | 0o777, xattrs={whiteout.UNRESOLVED: b""})
+        self._changes.put(path, self._writer.add(attributes, content=entry.target))
+        self.implied = True
 
     def _mark(self) -> None:
         """Gives directories the xattrs by which overlayfs, and we, know them."""

@@ -49,8 +49,9 @@ class LayerResult:
     image_size: int
     """Bytes of the EROFS file."""
     implied: bool
-    """Directories other than the root are in it that the archive did not list: in the merged tree
-    they must look as they do in the layers below (see `layer_complete`)."""
+    """It is not complete without the layers below it: directories other than the root are in it
+    that the archive did not list, or hard links to files that it does not have. See
+    `layer_complete.complete_layer`."""
 
 
 class LayerBuilder:

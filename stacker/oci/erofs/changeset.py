@@ -98,7 +98,8 @@ class Changeset:
             for name in () if covered else sorted(hidden):
                 child = directory.children.get(name)
                 if isinstance(child, Directory):
-                    child.opaque = True
+                    # what was below is gone, so there is nothing that it should look like
+                    child.opaque = child.listed = True
                 elif child is None:
                     yield directory, name
             stack += [

@@ -6,7 +6,7 @@ Called by `writer`, `directories` and `reader`. Packing only: no decision about 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 BLOCK = 4096
 SUPER_OFFSET = 1024
@@ -23,7 +23,7 @@ FLAT_INLINE = 2
 
 NAME_MAX = 255
 
-_MAGIC = 0xE0F5E1E2
+MAGIC = 0xE0F5E1E2
 _COMPAT = 0x1 | 0x2  # SB_CHKSUM, MTIME: inodes carry mtime where the format once had ctime
 _SUPER = struct.Struct("<IIIBBHQQIIII16s16sIHHHBBIQ24x")
 _INODE = struct.Struct("<HHHHQIIIIQII16x")
@@ -68,7 +68,7 @@ def device(major: int, minor: int) -> int:
 def superblock_block(*, blocks: int, inodes: int, uuid: bytes, after: bytes) -> bytes:
     """Block 0: the superblock, then `after` (the root inode and its xattrs), with its checksum."""
     head = _SUPER.pack(
-        _MAGIC, 0, _COMPAT, BLOCK.bit_length() - 1, 0, ROOT_OFFSET // SLOT, inodes, 0, 0, blocks,
+        MAGIC, 0, _COMPAT, BLOCK.bit_length() - 1, 0, ROOT_OFFSET // SLOT, inodes, 0, 0, blocks,
         0, 0, uuid, bytes(16), 0, 0, 0, 0, 0, 0, 0, 0,
     )  # fmt: skip
     body = bytearray((head + after).ljust(BLOCK - SUPER_OFFSET, b"\0"))
@@ -85,6 +85,32 @@ def dirents(entries: Sequence[tuple[bytes, int, int]]) -> bytes:
         heads += _DIRENT.pack(number, offset, file_type)
         offset += len(name)
     return bytes(heads) + b"".join([entry[0] for entry in entries])
+
+
+def superblock_fields(data: memoryview) -> tuple[int, int]:
+    """The magic number and the root's inode number."""
+    fields = _SUPER.unpack(data)
+    return fields[0], fields[5]
+
+
+def inode_fields(data: memoryview) -> tuple[int, int, int, int, int, int, int, int, int]:
+    """Format, xattr count, mode, size, union, uid, gid, seconds (signed), nanoseconds."""
+    form, xattr_count, mode, _, size, union, _, uid, gid, seconds, nanoseconds, _ = _INODE.unpack(
+        data
+    )
+    if seconds >> 63:
+        seconds -= 1 << 64
+    return form, xattr_count, mode, size, union, uid, gid, seconds, nanoseconds
+
+
+def parse_dirents(block: bytes) -> Iterator[tuple[bytes, int]]:
+    """Names and inode numbers of one directory block; struct.error when it is malformed."""
+    _, first_name, _ = _DIRENT.unpack_from(block)
+    heads = list(_DIRENT.iter_unpack(block[:first_name]))
+    ends = [head[1] for head in heads[1:]] + [len(block)]
+    for (number, start, _), end in zip(heads, ends, strict=True):
+        # the last name of a full block is followed by zeros
+        yield block[start:end].rstrip(b"\0"), number
 
 
 def _crc_table() -> list[int]:

@@ -1,0 +1,56 @@
+"""The image of corrections that a layer may need over the layers below it.
+
+Called by the store for each layer whose `LayerResult.implied` is set, once all below it are there,
+in a worker thread. The result belongs to the chain id, not to the diff id, and is mounted directly
+above the layer. It is small: directories mostly, and the few files that had to be copied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from stacker.base.errors import Failed, NotFound
+from stacker.drivers.images.layer_sink import FileSink
+from stacker.oci.erofs.complete import Completion
+from stacker.oci.erofs.reader import Image
+
+
+def complete_layer(layer: Path, lowers: Sequence[Path], target: Path) -> Path | None:
+    """Writes the corrections of `layer` over `lowers` to `target`, a new file; None when there is
+    nothing to correct.
+
+    `lowers`, lowest first, are all the images below it, with their own corrections among them.
+    Raises Corrupt when a hard link leads nowhere, or a path through what is no directory.
+    """
+    images = [Image(_mapped(path)) for path in (*lowers, layer)]
+    completion = Completion(images[-1], images[:-1])
+    if not completion.needed:
+        return None
+    sink = FileSink(target)
+    try:
+        sink.close(completion.write(sink, _identity(layer, lowers)))
+    except BaseException:
+        sink.discard()
+        raise
+    return target
+
+
+def _mapped(path: Path) -> memoryview:
+    """The file's bytes; unmapped when nobody refers to them any more."""
+    try:
+        with open(path, "rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+    except FileNotFoundError as error:
+        raise NotFound(f"layer {path}: is not there") from error
+    except (OSError, ValueError) as error:
+        raise Failed(f"layer {path}: {error}") from error
+
+
+def _identity(layer: Path, lowers: Sequence[Path]) -> bytes:
+    """A UUID for the image, the same whenever it is made."""
+    names = b"\0".join(os.fsencode(path.name) for path in (*lowers, layer))
+    return hashlib.sha256(names).digest()[:16]

@@ -1,0 +1,207 @@
+"""What a layer does not know of the layers below it, corrected once they are there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from stacker.base.errors import Corrupt
+from stacker.drivers.images.layer_complete import complete_layer
+from stacker.drivers.mounts import Mounts
+
+pytestmark = pytest.mark.root
+
+
+@contextlib.contextmanager
+def merged(layers: Any, *archives: bytes) -> Iterator[Path]:
+    """The layers with their corrections, mounted."""
+    stack: list[Path] = []
+    for archive in archives:
+        result = layers.build(archive)
+        correction = None
+        if result.implied:
+            correction = complete_layer(result.path, stack, layers.path(".fix"))
+        stack.append(result.path)
+        if correction is not None:
+            layers.fsck(correction)
+            stack.append(correction)
+    base = layers.path()
+    mounts = Mounts(base)
+    target = base / "rootfs"
+    anyio.run(
+        lambda: mounts.mount_rootfs(
+            "c", stack, upper=base / "upper", work=base / "work", target=target
+        )
+    )
+    try:
+        yield target
+    finally:
+
+        async def leave() -> None:
+            await Mounts(base).sweep([])
+            await Mounts(base).close()
+
+        anyio.run(leave)
+
+
+def test_an_implied_directory_looks_as_it_does_below(layers: Any) -> None:
+    lower = layers.archive(
+        layers.directory("a", mode=0o1750, uid=7, gid=8, mtime=99,
+                         pax_headers={"SCHILY.xattr.user.note": "n"}),
+        layers.directory("a/b", mode=0o700),
+        layers.member("a/b/old", b"1"),
+        layers.directory("c", mode=0o711),
+    )  # fmt: skip
+    upper = layers.archive(
+        layers.member("a/b/new", b"2"), layers.directory("c"), layers.member("d/e/f", b"3")
+    )
+    top = layers.archive(layers.member("a/b/top", b"4"))
+    with merged(layers, lower, upper, top) as root:
+        a = os.stat(root / "a")
+        assert (stat.S_IMODE(a.st_mode), a.st_uid, a.st_gid, a.st_mtime) == (0o1750, 7, 8, 99)
+        assert os.getxattr(root / "a", "user.note") == b"n"
+        assert stat.S_IMODE(os.stat(root / "a/b").st_mode) == 0o700
+        assert sorted(os.listdir(root / "a/b")) == ["new", "old", "top"]
+        assert stat.S_IMODE(os.stat(root / "c").st_mode) == 0o755
+        assert (root / "d/e/f").read_bytes() == b"3"
+
+
+def test_nothing_to_correct_makes_no_image(layers: Any) -> None:
+    result = layers.layer(layers.member("new/f", b"1"))
+    assert result.implied
+    target = layers.path(".fix")
+    assert complete_layer(result.path, [], target) is None
+    assert not target.exists()
+
+
+def test_files_below_a_lower_symlink_land_where_it_leads(layers: Any) -> None:
+    lower = layers.archive(
+        layers.directory("usr", mode=0o711),
+        layers.directory("usr/lib", mode=0o750),
+        layers.member("usr/lib/old", b"1"),
+        layers.member("usr/lib/gone", b"1"),
+        layers.directory("usr/lib/sub", mode=0o700),
+        layers.symlink("lib", "usr/lib"),
+        layers.symlink("abs", "/lib/sub"),
+    )
+    upper = layers.archive(
+        layers.member("lib/new", b"2" * 10_000),
+        layers.link("lib/same", "lib/new"),
+        layers.member("lib/.wh.gone"),
+        layers.member("lib/sub/inner", b"3"),
+        layers.member("abs/other", b"4"),
+    )
+    with merged(layers, lower, upper) as root:
+        assert os.readlink(root / "lib") == "usr/lib"
+        assert sorted(os.listdir(root / "usr/lib")) == ["new", "old", "same", "sub"]
+        assert (root / "usr/lib/new").read_bytes() == b"2" * 10_000
+        assert os.stat(root / "lib/same").st_nlink == 2
+        assert sorted(os.listdir(root / "usr/lib/sub")) == ["inner", "other"]
+        assert stat.S_IMODE(os.stat(root / "usr").st_mode) == 0o711
+        assert stat.S_IMODE(os.stat(root / "usr/lib").st_mode) == 0o750
+        assert stat.S_IMODE(os.stat(root / "usr/lib/sub").st_mode) == 0o700
+
+
+def test_hard_links_to_files_of_lower_layers(layers: Any) -> None:
+    lower = layers.archive(
+        layers.directory("d", mode=0o700),
+        layers.member("d/f", b"content" * 1000, mode=0o4755, uid=5),
+        layers.symlink("s", "d"),
+        layers.member("replaced", b"old"),
+        layers.member("removed", b"old"),
+    )
+    upper = layers.archive(
+        layers.link("hard", "s/f"),
+        layers.link("again", "hard"),
+        layers.link("kept", "replaced"),
+        layers.member("replaced", b"new"),
+        layers.link("saved", "removed"),
+        layers.member(".wh.removed"),
+    )
+    with merged(layers, lower, upper) as root:
+        found = os.stat(root / "hard")
+        assert (root / "hard").read_bytes() == b"content" * 1000
+        assert (found.st_nlink, found.st_uid, stat.S_IMODE(found.st_mode)) == (3, 5, 0o4755)
+        assert os.stat(root / "d/f").st_ino == found.st_ino == os.stat(root / "again").st_ino
+        assert stat.S_IMODE(os.stat(root / "d").st_mode) == 0o700
+        assert (root / "kept").read_bytes() == b"old"
+        assert (root / "replaced").read_bytes() == b"new"
+        assert (root / "saved").read_bytes() == b"old"
+        assert not (root / "removed").exists()
+
+
+@pytest.mark.parametrize("target", ["nowhere", "d", "/"])
+def test_hard_links_to_nothing_are_refused(layers: Any, target: str) -> None:
+    lower = layers.layer(layers.directory("d")).path
+    fix = layers.path(".fix")
+    with pytest.raises(Corrupt):
+        result = layers.layer(layers.link("l", target))
+        complete_layer(result.path, [lower], fix)
+    assert not fix.exists()
+
+
+PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
+TARGETS = st.sampled_from(["a", "b", "c", "a/b", "c/a", "b/c"])
+ENTRIES = st.lists(
+    st.one_of(
+        st.tuples(st.just("file"), PATHS, st.binary(max_size=3)),
+        st.tuples(st.just("dir"), PATHS, st.sampled_from([0o700, 0o711, 0o1777])),
+        st.tuples(st.just("symlink"), PATHS, TARGETS),
+        st.tuples(st.just("link"), PATHS, PATHS).filter(lambda each: each[1] != each[2]),
+    ),
+    min_size=1,
+    max_size=6,
+).filter(
+    # what an archive first goes through and then replaces cannot be told from its image alone
+    lambda entries: (
+        not any(
+            later[1] in ("/".join(earlier[1].split("/")[:n]) for n in range(1, 3))
+            and later[1] != earlier[1]
+            for index, later in enumerate(entries)
+            for earlier in entries[:index]
+        )
+    )
+)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+@given(st.lists(ENTRIES, min_size=2, max_size=3))
+def test_layers_in_a_row_equal_what_tar_unpacks(layers: Any, changes: list[Any]) -> None:
+    """Directories, symlinks and hard links in any order, over each other; tar is the model."""
+    unpacked = layers.path()
+    unpacked.mkdir(mode=0o755)
+    archives: list[bytes] = []
+    for entries in changes:
+        members = []
+        for kind, path, value in entries:
+            if kind == "file":
+                members.append(layers.member(path, value))
+            elif kind == "dir":
+                members.append(layers.directory(path, mode=value))
+            elif kind == "symlink":
+                members.append(layers.symlink(path, value))
+            else:
+                members.append(layers.link(path, value))
+        archives.append(layers.archive(*members))
+        done = subprocess.run(
+            ["tar", "-xp", "--delay-directory-restore", "-C", unpacked],
+            input=archives[-1], capture_output=True, umask=0o022,
+        )  # fmt: skip
+        assume(done.returncode == 0)
+    with merged(layers, *archives) as root:
+        found = layers.snapshot(root, times=False, links=False)
+        assert found == layers.snapshot(unpacked, times=False, links=False)
