@@ -1,0 +1,82 @@
+"""What the benchmarks share: a stacker of their own, medians, tables, peers."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.support.supervisor import IMAGE, REPOSITORY, Stacker, eventually
+
+
+@contextmanager
+def own_stacker() -> Iterator[Stacker]:
+    """A stacker under a temporary directory on tmpfs-like /run, with the example's image."""
+    directory = Path(tempfile.mkdtemp(prefix="sb-", dir="/tmp"))
+    stacker = Stacker(directory=directory)
+    tar = directory / "busybox.tar"
+    with tar.open("wb") as file:
+        subprocess.run(
+            [sys.executable, REPOSITORY / "examples/busybox_image.py"], check=True, stdout=file
+        )
+    stacker.ok("import", "--change", "CMD sh", "--change", "ENV PATH=/bin", str(tar), IMAGE)
+    try:
+        yield stacker
+    finally:
+        stacker.end()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def stack_of(count: int, *, name: str = "bench") -> str:
+    """A Compose file of so many busybox containers on one network."""
+    services = "".join(
+        f"  s{n}:\n    image: {IMAGE}\n    command: [sleep, infinity]\n    stop_grace_period: 0s\n"
+        for n in range(count)
+    )
+    return f"name: {name}\nservices:\n{services}"
+
+
+def timed(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def median_of(action: Callable[[], float], runs: int) -> tuple[float, float, float]:
+    """Return median, least and largest of so many runs, after one that is not counted."""
+    action()
+    values = [action() for _ in range(runs)]
+    return statistics.median(values), min(values), max(values)
+
+
+def row(
+    name: str, measured: tuple[float, float, float], *, unit: str = "s", limit: str = ""
+) -> None:
+    median, least, largest = measured
+    print(f"{name:<44} {median:9.3f} {unit}   [{least:.3f}-{largest:.3f}]   {limit}", flush=True)
+
+
+def installed(program: str) -> bool:
+    return shutil.which(program) is not None
+
+
+__all__ = [
+    "IMAGE",
+    "REPOSITORY",
+    "Stacker",
+    "eventually",
+    "installed",
+    "median_of",
+    "own_stacker",
+    "row",
+    "stack_of",
+    "timed",
+]
