@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from stacker.cli.text import clean
+from stacker.base.text import clean
 
 RED, GREEN, YELLOW, DIM = "31", "32", "33", "2"
 

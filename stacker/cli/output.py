@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from stacker.cli.text import clean
+from stacker.base.text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,16 +57,10 @@ def flush() -> None:
     sys.stdout.flush()
 
 
-def fileno() -> int:
-    """Return stdout's descriptor, for a terminal's raw bytes."""
-    return sys.stdout.fileno()
-
-
 def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def redraw(text: str) -> None:
-    """Show a whole screen anew, for ``stats``; ``text`` is cleaned already."""
-    sys.stdout.write(f"\x1b[H\x1b[2J{text}")
-    sys.stdout.flush()
+def clear_screen() -> None:
+    """Begin a screen anew, for ``stats``."""
+    sys.stdout.write("\x1b[H\x1b[2J")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stacker.cli import notes
-from stacker.cli.text import clean, size
+from stacker.base.text import clean, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

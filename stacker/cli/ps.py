@@ -7,7 +7,7 @@ from stacker.cli import output
 from stacker.cli.exits import Exit
 from stacker.cli.options import add_format, add_stack
 from stacker.cli.selection import find_or_all, take_file
-from stacker.cli.text import span
+from stacker.base.text import span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

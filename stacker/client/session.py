@@ -73,6 +73,18 @@ def connect_or_start(place: Place, *, options: tuple[str, ...] = ()) -> Supervis
     return Supervisor(place.socket, revive=revive)
 
 
+def wait_for_start(place: Place, timeout_s: float) -> bool:
+    """Wait until a supervisor answers that somebody else starts."""
+    import time
+
+    deadline = time.monotonic() + timeout_s
+    while not is_running(place):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def wait_for_end(place: Place, *, timeout_s: float) -> bool:
     """Wait until the supervisor's process, which holds a lock on its directories, has ended."""
     import fcntl
@@ -107,6 +119,7 @@ def _start(place: Place, options: tuple[str, ...]) -> None:
 
     os.makedirs(place.run, mode=0o700, exist_ok=True)
     deadline = time.monotonic() + START_TIMEOUT_S
+    log_start = os.path.getsize(place.log) if os.path.exists(place.log) else 0
     process = _spawn(place, options)
     while not is_running(place):
         code = process.poll()
@@ -114,11 +127,11 @@ def _start(place: Place, options: tuple[str, ...]) -> None:
             # another one is just starting, or just ending: see which
             process = _spawn(place, options)
         elif code is not None:
-            raise Unavailable(f"the supervisor did not start: {_last_words(place.log)}")
+            raise Unavailable(f"the supervisor did not start: {_last_words(place.log, log_start)}")
         if time.monotonic() > deadline:
             raise Unavailable(
                 f"the supervisor did not answer within {START_TIMEOUT_S:g} s: "
-                f"{_last_words(place.log)}"
+                f"{_last_words(place.log, log_start)}"
             )
         time.sleep(0.005)
     process.returncode = 0  # it outlives this command: not ours to reap, nor to warn about
@@ -145,12 +158,13 @@ def _spawn(place: Place, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
         os.close(log)
 
 
-def _last_words(path: str) -> str:
+def _last_words(path: str, start: int) -> str:
+    """Return the end of what a supervisor said that began to say it at ``start``."""
     try:
         with open(path, "rb") as log:
-            log.seek(0, os.SEEK_END)
-            log.seek(max(0, log.tell() - _LOG_TAIL))
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(min(start, end), end - _LOG_TAIL))
             text = log.read().decode(errors="replace").strip()
     except OSError:
         text = ""
-    return text or "it said nothing"
+    return text.removeprefix("stacker: ") or "it said nothing"

@@ -102,8 +102,11 @@ class ExecStream:
     """
 
     def __init__(self, response: Response) -> None:
+        from threading import Lock
+
         self._socket, self._early = response.take_socket()
         self._socket.settimeout(None)
+        self._sending = Lock()
 
     def fileno(self) -> int:
         """Return the socket's descriptor, to wait for it beside others."""
@@ -147,6 +150,7 @@ class ExecStream:
 
     def _send(self, content: bytes) -> None:
         try:
-            self._socket.sendall(content)
+            with self._sending:
+                self._socket.sendall(content)
         except OSError as error:
             raise Unavailable(f"exec: the supervisor went away: {error}") from error
