@@ -164,7 +164,7 @@ def load_stack(
     try:
         loaded = _through(STAGES, loading)
     except Refused as error:
-        raise invalid(error.problems) from error
+        raise invalid(error.problems, notes=variables.warnings) from error
 
     return LoadedStack(
         stack=loaded.completed,
@@ -193,7 +193,8 @@ def _name(loading: Loading) -> str:
     for tree in loading.trees:
         at = At(tree).get("name")
         if at is not None and isinstance(at.node, Scalar) and not at.is_null:
-            in_file = (_readable(at.node.text, loading.variables), at.where)
+            text = _readable(at.node.text, loading.variables)
+            in_file = (text, at.where) if text else in_file
 
     return stack_name(
         loading.given_name,

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 
 from stacker.base.errors import Invalid, StackerError
 
@@ -30,14 +31,15 @@ class Refused(Exception):
         self.problems = problems
 
 
-def invalid(problems: Iterable[Problem]) -> Invalid:
-    """The error for the user: one problem a line, the first in the usual place."""
+def invalid(problems: Iterable[Problem], notes: Iterable[str] = ()) -> Invalid:
+    """The error for the user: one problem a line, the first in the usual place, notes last."""
     unique = list(dict.fromkeys(problems))
     told = unique[:MAX_TOLD]
     lines = [told[0].message, *(f"{problem.where}: {problem.message}" for problem in told[1:])]
     if len(unique) > MAX_TOLD:
         lines.append(f"and {len(unique) - MAX_TOLD} more")
 
+    lines += islice(notes, MAX_TOLD)
     return Invalid("\n".join(lines), where=told[0].where)
 
 

@@ -117,8 +117,11 @@ _LONG: Table = {
 }
 
 
+_EMPTY_SAYS_NOTHING = frozenset({"published", "host_ip"})
+
+
 def _long(at: At) -> tuple[Port, ...]:
-    found = fields(at, _LONG, required=("target",))
+    found = fields(at, _LONG, required=("target",), blank=_EMPTY_SAYS_NOTHING)
     published = found.pop("published", "")
     child = at.get("published") or at
     return _expand(

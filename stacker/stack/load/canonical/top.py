@@ -35,10 +35,14 @@ from stacker.stack.load.problems import quoted
 from stacker.stack.load.tree import At, MapNode
 from stacker.stack.model import Config, Ipam, IpamPool, Network, Secret, Volume
 
+MAX_PARTS = 1000
+"""Services, and also networks, volumes, configs and secrets, of a whole stack."""
+
 
 def canonical(root: MapNode) -> Draft:
     """The merged tree as models; raises `Refused` with everything that is wrong with it."""
     at = At(root)
+    _refuse_crowds(at)
     refuse_floods(at)
     found = fields(at, TOP, refused=TOP_REFUSED)
     parts: dict[str, Any] = {}
@@ -59,6 +63,14 @@ _MODELS: dict[str, Callable[..., Any]] = {
     "configs": Config,
     "secrets": Secret,
 }
+
+
+def _refuse_crowds(root: At) -> None:
+    """A supervisor is not held up by a file that declares more than a host can run."""
+    for kind in ("services", *_MODELS):
+        child = root.get(kind)
+        if child is not None and sum(1 for _ in child.entries()) > MAX_PARTS:
+            refuse(child, f"more than {MAX_PARTS} {kind}")
 
 
 def _only(value: bool, message: str) -> Decoder[bool]:

@@ -74,14 +74,16 @@ HOSTILE = {
     + b"{target: 1, published: 1-65535}," * 15_000
     + b"]}}",
     "long chain": b"services:\n"
-    + b"".join(b"  s%d: {image: a, depends_on: [s%d]}\n" % (i, i + 1) for i in range(5_000))
-    + b"  s5000: {image: a}\n",
+    + b"".join(b"  s%d: {image: a, depends_on: [s%d]}\n" % (i, i + 1) for i in range(999))
+    + b"  s999: {image: a}\n",
     "long circle": b"services:\n"
     + b"".join(
-        b"  s%d: {image: a, depends_on: [s%d]}\n" % (i, (i + 1) % 2000) for i in range(2000)
+        b"  s%d: {image: a, depends_on: [s%d]}\n" % (i, (i + 1) % 1000) for i in range(1000)
     ),
     "long extends": b"services:\n"
     + b"".join(b"  s%d: {image: a, extends: s%d}\n" % (i, i + 1) for i in range(1_000)),
+    "too many services": b"services:\n"
+    + b"".join(b"  s%d: {image: a}\n" % i for i in range(25_000)),
     "utf-16": "services: {a: {image: a}}".encode("utf-16"),
     "utf-32": "services: {a: {image: a}}".encode("utf-32"),
     "latin-1": "services: {a: {image: ä}}".encode("latin-1"),

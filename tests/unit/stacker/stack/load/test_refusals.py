@@ -156,7 +156,7 @@ def test_service(tmp_path: Path, body: str, line: str, path: str | None, message
     where = f"stack.yaml:{line}" + (f": services.web.{path}" if path else "")
     assert error.where == where
     assert message in error.message
-    assert "\n" not in error.message
+    assert "\n" not in error.message.partition("\nvariable A")[0]
     assert not error.message.endswith(".")
 
 
@@ -304,6 +304,14 @@ def test_values_of_variables_stay_out_of_messages(tmp_path: Path) -> None:
     assert "required variable A" in error.message
     error = refusal(tmp_path, service('command: pay $1 "${SECRET}"'), SECRET="hunter2")
     assert "hunter2" not in str(error)
+
+
+def test_variables_that_are_not_set_are_named_with_what_they_break(tmp_path: Path) -> None:
+    error = refusal(tmp_path, "services:\n  a: {image: $IMAGE}\n")
+    assert str(error).splitlines() == [
+        'stack.yaml:2: services.a.image: expected a word, found ""',
+        "variable IMAGE is not set: an empty value takes its place",
+    ]
 
 
 def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
