@@ -140,12 +140,12 @@ def test_hard_links_to_files_of_lower_layers(layers: Any) -> None:
         assert not (root / "removed").exists()
 
 
-@pytest.mark.parametrize("target", ["nowhere", "d", "/"])
+@pytest.mark.parametrize("target", ["nowhere", "d"])
 def test_hard_links_to_nothing_are_refused(layers: Any, target: str) -> None:
     lower = layers.layer(layers.directory("d")).path
+    result = layers.layer(layers.link("l", target))
     fix = layers.path(".fix")
-    with pytest.raises(Corrupt):
-        result = layers.layer(layers.link("l", target))
+    with pytest.raises(Corrupt, match="hard link"):
         complete_layer(result.path, [lower], fix)
     assert not fix.exists()
 

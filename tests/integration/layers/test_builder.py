@@ -1,0 +1,204 @@
+"""The layer builder's outside: compressions, digests, bounds, failures that leave nothing."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import random
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from runtime.linux import mount as linux
+from stacker.base.errors import Corrupt, NoSpace
+from stacker.drivers.images.layers import LayerBuilder, LayerLimits
+from stacker.drivers.mounts.context import unmount
+from stacker.oci import tar
+
+
+def sample(layers: Any, size: int = 200_000) -> bytes:
+    noise = random.Random(1).randbytes(size)
+    return layers.archive(
+        layers.directory("d"),
+        layers.member("d/noise", noise),
+        layers.member("d/zeros", bytes(size)),
+    )
+
+
+def members(data: bytes) -> bytes:
+    return b"".join(gzip.compress(data[at : at + 50_000]) for at in range(0, len(data), 50_000))
+
+
+def frames(data: bytes) -> bytes:
+    compressor = zstandard.ZstdCompressor()
+    return b"".join(
+        compressor.compress(data[at : at + 50_000]) for at in range(0, len(data), 50_000)
+    )
+
+
+COMPRESSED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "none": ("none", bytes),
+    "gzip": ("gzip", gzip.compress),
+    "gzip in members": ("gzip", members),
+    "gzip with padding": ("gzip", lambda data: gzip.compress(data) + bytes(700)),
+    "gzip, empty member last": ("gzip", lambda data: gzip.compress(data) + gzip.compress(b"")),
+    "zstd": ("zstd", lambda data: zstandard.ZstdCompressor().compress(data)),
+    "zstd in frames": ("zstd", frames),
+}
+
+
+@pytest.mark.parametrize(("compression", "compress"), COMPRESSED.values(), ids=COMPRESSED)
+@pytest.mark.parametrize("step", [1 << 20, 1000, 7])
+def test_the_same_layer_from_every_compression(
+    layers: Any, compression: str, compress: Callable[[bytes], bytes], step: int
+) -> None:
+    data = sample(layers, 20_000)
+    result = layers.build(compress(data), compression=compression, step=step)
+    assert result.diff_id == "sha256:" + hashlib.sha256(data).hexdigest()
+    assert (result.size, result.entries) == (len(data), 3)
+    assert result.image_size == result.path.stat().st_size
+    assert result.path.read_bytes() == layers.build(data).path.read_bytes()
+
+
+BROKEN = {
+    "gzip cut short": ("gzip", lambda data: gzip.compress(data)[:-100]),
+    "gzip without its trailer": ("gzip", lambda data: gzip.compress(data)[:-4]),
+    "gzip with a wrong checksum": ("gzip", lambda data: gzip.compress(data)[:-8] + bytes(8)),
+    "gzip followed by rubbish": ("gzip", lambda data: gzip.compress(data) + b"rubbish"),
+    "gzip with rubbish after padding": ("gzip", lambda data: gzip.compress(data) + b"\0\0\x1f\x8b"),
+    "half a gzip magic": ("gzip", lambda data: gzip.compress(data) + b"\x1f"),
+    "not gzip": ("gzip", bytes),
+    "nothing as gzip": ("gzip", lambda _: b""),
+    "zlib": ("gzip", zlib.compress),
+    "not zstd": ("zstd", bytes),
+    "nothing as zstd": ("zstd", lambda _: b""),
+    "zstd cut short": ("zstd", lambda data: zstandard.ZstdCompressor().compress(data)[:-9000]),
+    "zstd, damaged": (
+        "zstd",
+        lambda data: zstandard.ZstdCompressor(write_checksum=True).compress(data)[:-4] + bytes(4),
+    ),
+    "zstd of a window of 2 GiB": ("zstd", lambda _: bytes.fromhex("28b52ffd00a80100005858")),
+    "tar cut short": ("none", lambda data: data[:100_000]),
+}
+
+
+@pytest.mark.parametrize(("compression", "spoil"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("step", [1 << 20, 1000])
+def test_broken_streams(
+    layers: Any, compression: str, spoil: Callable[[bytes], bytes], step: int
+) -> None:
+    before = set(os.listdir(layers.base))
+    with pytest.raises(Corrupt):
+        layers.build(spoil(sample(layers)), compression=compression, step=step)
+    assert set(os.listdir(layers.base)) == before
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_bombs_stop_at_the_bound_in_bounded_memory(layers: Any, compression: str) -> None:
+    buffer = io.BytesIO()
+    opener: Any = (
+        gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=6)
+        if compression == "gzip"
+        else zstandard.ZstdCompressor(level=19).stream_writer(buffer, closefd=False)
+    )
+    with opener as out:
+        member = layers.member("zeros")
+        member.size = 150 << 20
+        out.write(member.tobuf())
+        for _ in range(150):
+            out.write(bytes(1 << 20))
+    blob = buffer.getvalue()
+    assert len(blob) < 500_000
+    for limits, match in (
+        (LayerLimits(), "grows more than 200 times"),
+        (LayerLimits(uncompressed=100 << 20, ratio=10**6), "more than 104857600 bytes"),
+        (LayerLimits(image=10 << 20, ratio=10**6), "larger than"),
+    ):
+        tracemalloc.start()
+        with pytest.raises(Corrupt, match=match):
+            layers.build(blob, compression=compression, limits=limits)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 32 << 20
+    assert sum(path.stat().st_blocks for path in layers.base.glob("*.erofs")) < 1 << 20
+
+
+def test_entries_are_bounded(layers: Any) -> None:
+    data = layers.archive(*(layers.member(f"{number}") for number in range(100)))
+    with pytest.raises(Corrupt, match="more than 50 entries"):
+        layers.build(data, limits=LayerLimits(tar=tar.Limits(entries=50)))
+    deep = layers.archive(layers.member("d/" * 200 + "f"))
+    with pytest.raises(Corrupt, match="more files and directories"):
+        layers.build(deep, limits=LayerLimits(tar=tar.Limits(entries=50)))
+
+
+def test_paths_that_are_slow_to_follow_are_refused(layers: Any) -> None:
+    """Forty symlinks of a thousand components each, and a new name below them in every entry."""
+    entries = [layers.directory("d")]
+    entries += [layers.symlink(f"s{n}", "d/../" * 500 + f"s{n + 1}") for n in range(38)]
+    entries += [layers.symlink("s38", "d")]
+    entries += [layers.member(f"s0/./{'/.' * (n % 50)}/f{n}") for n in range(2000)]
+    with pytest.raises(Corrupt, match="too long to follow"):
+        layers.build(layers.archive(*entries), limits=LayerLimits(tar=tar.Limits(entries=5000)))
+
+
+def test_memory_does_not_grow_with_the_layer(layers: Any) -> None:
+    noise = random.Random(2).randbytes(1 << 20)
+    builder = LayerBuilder(layers.path(".erofs"), compression="none")
+    member = layers.member("large")
+    member.size = 100 << 20
+    tracemalloc.start()
+    builder.feed(member.tobuf())
+    for _ in range(100):
+        builder.feed(noise)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    builder.abort()
+    assert peak < 16 << 20
+
+
+def test_abort_at_any_time_leaves_nothing(layers: Any) -> None:
+    data = gzip.compress(sample(layers))
+    descriptors = len(os.listdir("/proc/self/fd"))
+    for fed in (0, 10, 1000, len(data) // 2, len(data)):
+        path = layers.path(".erofs")
+        builder = LayerBuilder(path, compression="gzip")
+        builder.feed(data[:fed])
+        builder.abort()
+        builder.abort()
+        assert not path.exists()
+    for _ in range(200):
+        with pytest.raises(Corrupt):
+            layers.build(b"rubbish" * 200, compression="none")
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+@pytest.mark.root
+def test_a_full_disk(layers: Any) -> None:
+    small = layers.path()
+    small.mkdir()
+    linux.mount("tmpfs", str(small), "tmpfs", 0, "size=1m")
+    try:
+        builder = LayerBuilder(small / "layer", compression="none")
+        noise = layers.archive(layers.member("f", random.Random(3).randbytes(8 << 20)))
+        with pytest.raises(NoSpace, match="write layer"):
+            builder.feed(noise)
+        builder.abort()
+        assert os.listdir(small) == []
+    finally:
+        unmount(small)
+
+
+def test_files_are_for_root_only(layers: Any) -> None:
+    result = layers.build(sample(layers))
+    assert result.path.stat().st_mode & 0o777 == 0o600
+    path: Path = result.path
+    with pytest.raises(Exception, match="File exists"):
+        LayerBuilder(path, compression="none")
