@@ -140,15 +140,13 @@ class Cgroup:
         return [] if directory is None else sorted(set(tree.members(directory)))
 
     def signal(self, number: int) -> None:
-        """Send a signal to every process; none appears or vanishes meanwhile (it is frozen)."""
-        frozen_before = self.is_frozen()
-        if not frozen_before:
-            self.freeze()
+        """Send a signal to every process; frozen meanwhile, so that none appears or vanishes."""
+        thaw_after = not self.is_frozen() and self._try_freeze()
         try:
             for pid in self.pids():
                 _send(pid, number)
         finally:
-            if not frozen_before:
+            if thaw_after:
                 self.thaw()
 
     def kill(self) -> None:
@@ -161,8 +159,7 @@ class Cgroup:
             if not self.pids():
                 return
             self.signal(signal.SIGKILL)
-            # version 1 holds a frozen process back from dying
-            self.thaw()
+            self._thaw_legacy()
 
     def freeze(self) -> None:
         freezer.set_frozen(self.legacy.get("freezer"), self.unified, frozen=True)
@@ -198,8 +195,16 @@ class Cgroup:
                 return directory
         return None
 
+    def _try_freeze(self) -> bool:
+        """A process that hangs in the kernel cannot be frozen; signals reach the others."""
+        try:
+            self.freeze()
+        except (KernelFault, NotSupported):
+            return False
+        return True
+
     def _thaw_legacy(self) -> None:
-        """A process that somebody froze through version 1 does not die before it is thawed."""
+        """Version 1 holds a frozen process back from dying."""
         directory = self.legacy.get("freezer")
         if directory is not None and freezer.is_frozen(directory, None):
             freezer.set_frozen(directory, None, frozen=False)
