@@ -131,17 +131,18 @@ def _endpoint(
 
 def blueprint(tag: str, record: SandboxRecord, records: Records) -> Blueprint:
     """What is to be built for a sandbox."""
+    outward = _outward(record.sandbox.endpoints, records)
     wires = tuple(
         Wire(
             endpoint=endpoint,
             outside=names.veth(tag, record.id, index),
             bridge=records.networks[endpoint.network].bridge,
             mtu=records.networks[endpoint.network].spec.mtu,
+            published=endpoint is outward and bool(record.spec.ports),
         )
         for index, endpoint in enumerate(record.sandbox.endpoints)
         if endpoint.network in records.networks
     )
-    outward = _outward(record.sandbox.endpoints, records)
     return Blueprint(
         name=record.spec.name,
         path=Path(record.sandbox.netns),

@@ -33,6 +33,8 @@ class Wire:
     outside: str
     bridge: str
     mtu: int | None
+    published: bool
+    """Ports lead here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ def build(blueprint: Blueprint) -> None:
     try:
         with Conversation(ROUTE) as host, _enter(blueprint.path, new=new) as inside:
             _connect(blueprint, host, inside, new=new)
+            host.request([links.set_hairpin(w.outside) for w in blueprint.wires if w.published])
             _configure(blueprint, inside)
         if blueprint.sysctls:
             whose = f"container {blueprint.name}"

@@ -110,6 +110,16 @@ def set_master(index: int, bridge: int) -> bytes:
     return _encode(_link([("IFLA_MASTER", bridge)], index=index, up=True), NEWLINK, _ACK)
 
 
+def set_hairpin(name: str) -> bytes:
+    """Let a bridge send back through the port that a frame came by.
+
+    With br_netfilter on, a container's call to its own published port is such a frame.
+    """
+    port = {"attrs": [("IFLA_BRPORT_MODE", 1)]}
+    info = {"attrs": [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", port)]}
+    return _encode(_link([("IFLA_IFNAME", name), ("IFLA_LINKINFO", info)]), NEWLINK, _ACK)
+
+
 def delete_link(name: str) -> bytes:
     return _encode(_link([("IFLA_IFNAME", name)]), DELLINK, _ACK)
 
