@@ -68,8 +68,8 @@ class Authorizer:
         return self._credentials.basic
 
     async def _token(self, challenge: Challenge, *, registry: URL) -> str:
-        realm = challenge.parameters.get("realm")
-        if not realm:
+        realm = challenge.parameters.get("realm", "")
+        if "://" not in realm:
             raise Denied(f"{registry.host} names no token server")
 
         url = self._transport.checked_hop(registry, realm)

@@ -46,11 +46,10 @@ class Catalog:
         """What had to be repaired, for the log."""
 
     def create(self) -> None:
-        """Make an empty layout where there is none."""
+        """Make an empty layout where there is none; the marker comes last."""
         if not self._marker.exists():
-            write_atomic(self._marker, LAYOUT_VERSION, durable=False)
-        if not self._index.exists():
             self._write(())
+            write_atomic(self._marker, LAYOUT_VERSION, durable=False)
 
     def entries(self) -> tuple[Descriptor, ...]:
         """What is in index.json, as of its last change."""

@@ -66,7 +66,8 @@ def reachable(store: Store, entry: Descriptor, depth: int = 0) -> Iterator[Diges
 
 def _content(folder: Path) -> Iterator[tuple[Path, Digest]]:
     for algorithm in folder.iterdir():
-        for path in algorithm.iterdir():
+        # a layer before its record: whoever is killed in between leaves a record of nothing
+        for path in sorted(algorithm.iterdir(), key=lambda path: path.suffix == ".json"):
             try:
                 yield path, Digest.parse(f"{algorithm.name}:{path.name.partition('.')[0]}")
             except Invalid:

@@ -34,18 +34,20 @@ class Intake:
         self._path = store.places.partial_blob(descriptor.digest)
         self._fd = -1
         self._builder: LayerBuilder | None = None
+        self._keep_partial = False
         self.position = 0
         self.resumed = False
         """Whether bytes of an earlier attempt are part of it."""
         self._hasher = descriptor.digest.hasher()
 
     def open(self, *, resume: bool = True) -> None:
-        """Begin, with what an earlier attempt has left."""
+        """Begin, with what an earlier attempt has left, or to leave nothing to a later one."""
         with on_disk("open blob"):
             self._fd = os.open(self._path, _FLAGS, 0o600)
             left = os.fstat(self._fd).st_size
             if not resume or left > self._descriptor.size:
                 os.ftruncate(self._fd, left := 0)
+        self._keep_partial = resume
         self.resumed = left > 0
         self._begin()
         for piece in self._left_over():
@@ -94,7 +96,8 @@ class Intake:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        if isinstance(error, Corrupt | NoSpace) or self.position == 0:
+        useless = isinstance(error, Corrupt | NoSpace) or self.position == 0
+        if useless or not self._keep_partial:
             self._path.unlink(missing_ok=True)
 
     def _begin(self) -> None:

@@ -28,8 +28,12 @@ class Places:
     def make(self) -> None:
         """Make the folders; images hold other people's setuid files, so only root may look."""
         algorithms = [folder / name for folder in (self.blobs, self.layers) for name in HEX_LENGTHS]
-        for folder in (self.root, self.layout, *algorithms, self.partial, self.unsynced):
-            folder.mkdir(mode=MODE, parents=True, exist_ok=True)
+        self.root.mkdir(mode=MODE, parents=True, exist_ok=True)
+        # parents first: mkdir gives its mode to the last folder only
+        for folder in (self.layout, self.blobs, self.layers, *algorithms):
+            folder.mkdir(mode=MODE, exist_ok=True)
+        for folder in (self.partial, self.unsynced):
+            folder.mkdir(mode=MODE, exist_ok=True)
 
     def blob(self, digest: Digest) -> Path:
         return self.blobs / digest.algorithm / digest.hex

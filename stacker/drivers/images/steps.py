@@ -6,9 +6,16 @@ import errno
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from stacker.base.errors import Failed, NoSpace, StackerError
+from stacker.base.errors import Denied, Failed, NoSpace, NotFound, StackerError
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+BY_ERRNO: dict[int | None, type[StackerError]] = {
+    errno.ENOSPC: NoSpace,
+    errno.EDQUOT: NoSpace,
+    errno.EFBIG: NoSpace,
+    errno.ENOENT: NotFound,
+    errno.EACCES: Denied,
+    errno.EPERM: Denied,
+}
 
 
 @contextmanager
@@ -27,6 +34,6 @@ def on_disk(name: str) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        kind = NoSpace if error.errno in FULL else Failed
+        kind = BY_ERRNO.get(error.errno, Failed)
         place = f" {error.filename}" if error.filename else ""
-        raise kind(f"{name}{place}: {error.strerror or error}") from error
+        raise kind(f"{name}{place}: {(error.strerror or str(error)).lower()}") from error

@@ -39,9 +39,6 @@ class Unpacked:
         self._places = places
         self._unsynced = unsynced
 
-    def has(self, diff_id: Digest) -> bool:
-        return self._places.layer(diff_id).is_file()
-
     def get(self, diff_id: Digest) -> UnpackedLayer | None:
         """The layer, if it is here."""
         path = self._places.layer(diff_id)

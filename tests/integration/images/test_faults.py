@@ -340,7 +340,7 @@ async def test_bits_flipped_anywhere(
     name = scripted.add(image := TinyImage((tar_of(member("a", b"a" * 2000)),)))
     chance = random.Random(20261123)
     honest = dict(image.blobs)
-    for number in range(150):
+    for number in range(100):
         digest = chance.choice(sorted(honest))
         data = bytearray(honest[digest])
         kind = chance.randrange(3)

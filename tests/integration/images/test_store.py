@@ -1,0 +1,248 @@
+"""The store under fire: killed, full, corrupt, shared; it never shows half an image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from runtime.linux import mount
+from stacker.base.errors import NoSpace, NotFound, StackerError
+from stacker.drivers.images.images import Images
+from tests.integration.images.conftest import OpenImages
+from tests.registries import faults
+from tests.registries.debian import DebianRegistry, run
+from tests.registries.made import TinyImage, member, tar_of
+from tests.registries.scripted import ScriptedRegistry
+
+SMALL = tar_of(member("small", b"s" * 10))
+LARGE = tar_of(member("large", random.Random(2).randbytes(3_000_000)))
+
+PULL_FOREVER = """
+import sys
+from pathlib import Path
+import anyio
+from stacker.drivers.images.images import Images
+
+async def main():
+    images = Images(Path(sys.argv[1]), auth_files=())
+    print("ready", flush=True)
+    while True:
+        await images.ensure(sys.argv[2], policy="always")
+        await images.settle()
+        await images.remove(sys.argv[2])
+
+anyio.run(main)
+"""
+
+
+async def test_killed_at_any_moment(
+    registry: DebianRegistry, layout: Path, root: Path, open_images: OpenImages
+) -> None:
+    name = f"{registry.host}/killed:1"
+    registry.skopeo(f"oci:{layout}:t", f"docker://{name}")
+    chance = random.Random(7)
+    for _ in range(6):
+        await anyio.to_thread.run_sync(_pull_and_kill, root, name, chance.uniform(0, 0.4))
+        images = open_images()
+        image = await images.find(name)
+        assert image is None or len(image.layers) == 4
+        _check_content(root)
+    assert len((await images.ensure(name)).layers) == 4
+    _check_content(root)
+
+
+def _pull_and_kill(root: Path, name: str, after_s: float) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", PULL_FOREVER, str(root), name], stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        assert child.stdout.readline() == b"ready\n"
+        try:
+            child.wait(after_s)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+
+
+def _check_content(root: Path) -> None:
+    """Every blob under a final name is what its name says; every layer has its record."""
+    for blob in (root / "images/blobs/sha256").iterdir():
+        assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
+    for layer in (root / "layers/sha256").glob("*.erofs"):
+        record = json.loads(layer.with_suffix(".json").read_bytes())
+        assert record["diffId"] == f"sha256:{layer.stem}"
+    json.loads((root / "images/index.json").read_bytes())
+    assert not list((root / "partial").glob("*.erofs"))
+
+
+@pytest.fixture
+def small_disk(root: Path) -> Iterator[Path]:
+    """A file system of two MiB under the store."""
+    root.mkdir()
+    mount.mount("tmpfs", str(root), "tmpfs", 0, "size=2m,mode=0700")
+    try:
+        yield root
+    finally:
+        mount.umount2(str(root))
+
+
+@pytest.mark.root
+async def test_full_disk(
+    small_disk: Path,
+    scripted: ScriptedRegistry,
+    open_images: OpenImages,
+    final_names: Callable[[], set[str]],
+) -> None:
+    name = scripted.add(TinyImage((SMALL, LARGE), packing=""), tag="large")
+    images = open_images()
+    with pytest.raises(NoSpace, match=f"pull {name}: layer .*no space left on device"):
+        await images.ensure(name)
+    assert await images.list() == ()
+    assert not list((small_disk / "partial").iterdir())
+    await images.collect()
+    assert final_names() == set()
+
+    file = small_disk.parent / "large.tar"
+    file.write_bytes(LARGE)
+    for attempt in (images.load(file), images.import_tar(file, reference="a:1")):
+        with pytest.raises(NoSpace):
+            await attempt
+        assert not list((small_disk / "partial").iterdir())
+
+    small = scripted.add(TinyImage((SMALL,)), tag="small")
+    assert await images.ensure(small)
+
+
+async def test_a_layer_that_vanishes_is_made_again(
+    scripted: ScriptedRegistry, images: Images
+) -> None:
+    name = scripted.add(TinyImage((SMALL, LARGE)))
+    image = await images.ensure(name)
+    for remove in (os.unlink, lambda path: os.truncate(path, 100)):
+        remove(image.layers[1].path)
+        assert await images.find(name) is None or remove is not os.unlink
+        scripted.seen.clear()
+        again = await images.ensure(name, policy="always")
+        if remove is os.unlink:
+            assert again == image
+            assert not scripted.count("/blobs/")  # the compressed bytes were still here
+
+
+async def test_corrupt_index_is_set_aside(
+    scripted: ScriptedRegistry, open_images: OpenImages, root: Path
+) -> None:
+    name = scripted.add(TinyImage((SMALL,)))
+    image = await open_images().ensure(name)
+    await open_images().settle()
+    index = root / "images/index.json"
+    for damage in (b"", b"{", b'{"manifests": 3}', b"\0" * 500):
+        index.write_bytes(damage)
+        images = open_images()
+        assert await images.find(name) == image
+        (warning,) = images.take_warnings()
+        assert "1 images taken from its copy" in warning
+        assert index.with_name("index.json.corrupt").read_bytes() == damage
+    index.unlink()
+    assert await open_images().find(name) == image
+
+
+async def test_other_tools_write_the_layout_too(
+    scripted: ScriptedRegistry, images: Images, layout: Path, root: Path
+) -> None:
+    name = scripted.add(TinyImage((SMALL,)))
+    await images.ensure(name)
+    run("skopeo", "copy", "-q", f"oci:{layout}:t", f"oci:{root}/images:docker.io/library/theirs:1")
+    assert await images.find(name)
+    assert await images.find("theirs:1") is None  # its layers have not been made
+    scripted.add(TinyImage((SMALL, LARGE)))
+    await images.ensure(name, policy="always")
+    tags = set(run("umoci", "ls", "--layout", f"{root}/images").decode().split())
+    assert {"docker.io/library/theirs:1", name} <= tags
+    await images.collect()  # what theirs needs stays
+    run("skopeo", "copy", "-q", f"oci:{root}/images:docker.io/library/theirs:1", f"dir:{root}/out")
+
+
+async def test_removing_keeps_what_others_need(
+    scripted: ScriptedRegistry, images: Images, final_names: Callable[[], set[str]]
+) -> None:
+    one = scripted.add(TinyImage((SMALL, LARGE)), tag="one")
+    two = scripted.add(TinyImage((SMALL,), config={"User": "two"}), tag="two")
+    same = scripted.add(TinyImage((SMALL,), config={"User": "two"}), tag="same")
+    for name in (one, two, same):
+        await images.ensure(name)
+    removed = await images.remove(one)
+    assert removed.size_bytes > 3_000_000
+    kept = await images.find(two)
+    assert kept is not None
+    await images.remove(same)
+    assert await images.find(two) == kept
+    await images.remove(kept.id[7:])
+    assert final_names() == set()
+    with pytest.raises(NotFound, match="not here"):
+        await images.remove(two)
+
+
+async def test_collecting_leaves_a_running_pull_alone(
+    scripted: ScriptedRegistry, images: Images
+) -> None:
+    image = TinyImage((SMALL, LARGE))
+    name = scripted.add(image)
+    reached, go_on = anyio.Event(), anyio.Event()
+
+    async def wait(request: object) -> None:
+        reached.set()
+        await go_on.wait()
+
+    scripted.bend = faults.on(image.layer_digests[1], wait)  # type: ignore[arg-type]
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: images.ensure(name))
+        await reached.wait()
+        await images.collect()
+        go_on.set()
+    found = await images.find(name)
+    assert found is not None
+    assert len(found.layers) == 2
+
+
+async def test_the_second_pull_goes_on_when_the_first_is_cancelled(
+    scripted: ScriptedRegistry, images: Images
+) -> None:
+    image = TinyImage((LARGE,))
+    one, two = scripted.add(image, tag="one"), scripted.add(image, tag="two")
+    reached = anyio.Event()
+
+    async def wait(request: object) -> None:
+        reached.set()
+        await anyio.sleep_forever()
+
+    scripted.bend = faults.on(image.layer_digests[0], wait, times=1)  # type: ignore[arg-type]
+    async with anyio.create_task_group() as group, anyio.create_task_group() as first:
+        first.start_soon(lambda: images.ensure(one))
+        await reached.wait()
+        group.start_soon(lambda: images.ensure(two))
+        first.cancel_scope.cancel()
+    assert await images.find(one) is None
+    assert await images.find(two)
+
+
+async def test_folders_are_private(images: Images, root: Path) -> None:
+    for folder in (root, root / "images", root / "layers", root / "images/blobs/sha256"):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("name", ["", "UPPER", "a b", "a@sha256:1", "a:b:c", "../x", "a" * 700])
+async def test_bad_names(name: str, images: Images) -> None:
+    with pytest.raises(StackerError, match=r"not an image reference|not a digest"):
+        await images.ensure(name)
