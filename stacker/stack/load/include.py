@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stacker.stack.load.canonical.decode import Table, fields, one_or_more, refuse, text_of
 from stacker.stack.load.paths import BadPath, absolute
-from stacker.stack.load.problems import Problem, Refused, quoted
+from stacker.stack.load.problems import Problem, Refused, quoted, suggestion
 from stacker.stack.load.tree import At, MapNode, Node, content
 
 KINDS = ("services", "networks", "volumes", "configs", "secrets")
@@ -68,7 +68,7 @@ def includes(tree: MapNode) -> tuple[Include, ...]:
 
 def unite(tree: MapNode, included: MapNode) -> MapNode:
     """Both, where neither has what the other has; the same thing twice is there once."""
-    problems: list[Problem] = []
+    problems = list(_unknown(included))
     changes: dict[str, Node] = {}
     for kind in KINDS:
         theirs = At(included).get(kind)
@@ -89,6 +89,13 @@ def unite(tree: MapNode, included: MapNode) -> MapNode:
         raise Refused(*problems)
 
     return tree.replace(changes)
+
+
+def _unknown(included: MapNode) -> Iterator[Problem]:
+    """What canonical would refuse in a file that is loaded alone."""
+    for key, child in At(included).entries():
+        if key not in KINDS and key not in ("name", "version") and not key.startswith("x-"):
+            yield Problem(child.where, f"unknown key {quoted(key)}{suggestion(key, KINDS)}")
 
 
 def _conflicts(ours: At, theirs: At) -> Iterator[Problem]:

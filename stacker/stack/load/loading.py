@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stacker.stack.load.canonical import Draft
@@ -39,6 +39,8 @@ class Loading:
     name: str | None = None
     inside: tuple[Path, ...] = ()
     """The files whose `include` led here."""
+    included: list[Path] = field(default_factory=list[Path])
+    """Every file included so far, anywhere; the one thing that stages share and change."""
     texts: tuple[tuple[Source, str], ...] = ()
     trees: tuple[MapNode, ...] = ()
     root: MapNode | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from stacker.base.errors import Invalid
@@ -29,8 +30,8 @@ from stacker.stack.load.tree import At, MapNode, Scalar, Source
 from stacker.stack.load.variables import Variables
 from stacker.stack.load.warn import warnings_of
 
-MAX_INCLUDES = 16
-"""Files that include one another, one inside the other."""
+MAX_INCLUDED = 200
+"""Files that are included, each as often as it is: two that include two that include two…"""
 
 
 # --- the stages, in their order ---------------------------------------------------------------
@@ -83,6 +84,7 @@ def include(loading: Loading) -> Loading:
 
 
 def extends(loading: Loading) -> Loading:
+    @cache
     def open_file(path: Path) -> MapNode:
         other = replace(loading, files=(path,), directory=path.parent, inside=())
         return _through((read, yaml, interpolate, merge), other).merged
@@ -217,9 +219,9 @@ def _included(loading: Loading, entry: Include) -> MapNode:
     for file in entry.files:
         if file in chain:
             raise Refused(Problem(entry.at.where, f"{file} is included by what it includes"))
-    if len(chain) > MAX_INCLUDES:
-        message = f"files include one another more than {MAX_INCLUDES} deep"
-        raise Refused(Problem(entry.at.where, message))
+    loading.included.extend(entry.files)
+    if len(loading.included) > MAX_INCLUDED:
+        raise Refused(Problem(entry.at.where, f"more than {MAX_INCLUDED} files are included"))
 
     defaults_below: dict[str, str] = {}
     for file in entry.env_files or (entry.directory / ".env",):

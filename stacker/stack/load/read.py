@@ -13,6 +13,9 @@ from pathlib import Path
 from stacker.base.errors import Denied, Invalid, NotFound, StackerError, Unavailable
 
 MAX_BYTES = 1024 * 1024
+MAX_FILES = 1000
+MAX_TOTAL = 8 * MAX_BYTES
+"""Of one load: files name files, which name files."""
 
 STACK_FILES = (
     "stack.yaml",
@@ -25,10 +28,14 @@ STACK_FILES = (
 
 
 class Reader:
-    """Reads text, and remembers what it was asked for, so that `up --watch` knows it too."""
+    """Reads text, and remembers what it was asked for, so that `up --watch` knows it too.
+
+    A file is read once: all that one load makes of it comes from the same bytes.
+    """
 
     def __init__(self) -> None:
-        self._asked: dict[Path, None] = {}
+        self._asked: dict[Path, str | None] = {}
+        self._bytes = 0
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -37,17 +44,25 @@ class Reader:
 
     def text(self, path: Path, *, what: str) -> str:
         """The text of a file; `what` names it in errors: ``stack file``, ``env_file``."""
-        self._asked[path] = None
+        known = self._asked.setdefault(path, None)
+        if known is not None:
+            return known
+
         try:
             data = _read_bounded(path)
+            self._bytes += len(data)
+            if len(self._asked) > MAX_FILES or self._bytes > MAX_TOTAL:
+                raise Invalid(f"one of more than {MAX_FILES} files or {MAX_TOTAL} bytes")
         except StackerError as error:
             raise type(error)(f"{what} {path}: {error.message}") from error
 
         try:
-            return data.decode("utf-8-sig")
+            text = self._asked[path] = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
             raise Invalid(f"{what} {path}: line {line} is not UTF-8 text") from error
+
+        return text
 
     def text_if_there(self, path: Path, *, what: str) -> str | None:
         try:

@@ -223,3 +223,13 @@ def test_bombs_are_told_as_such() -> None:
 )
 def test_found_by_fuzzing(text: str) -> None:
     assert isinstance(outcome(f"services:\n  a:\n    image: a\n    {text}\n".encode()), Invalid)
+
+
+def test_files_that_name_files_are_bounded(tmp_path: Path) -> None:
+    (tmp_path / "big.env").write_text("A=" + "x" * 1_000_000)
+    for number in range(10):
+        (tmp_path / f"{number}.env").hardlink_to(tmp_path / "big.env")
+    files = ", ".join(f"{number}.env" for number in range(10))
+    (tmp_path / "stack.yaml").write_text(f"services: {{a: {{image: a, env_file: [{files}]}}}}")
+    with pytest.raises(Invalid, match="one of more than 1000 files"):
+        load_stack([], working_dir=tmp_path, environment={})

@@ -335,6 +335,23 @@ def test_includes_end(tmp_path: Path) -> None:
     assert "is included by what it includes" in error.message
 
 
+def test_includes_do_not_multiply(tmp_path: Path) -> None:
+    for number in range(20):
+        following = f"f{number + 1}.yaml"
+        (tmp_path / f"f{number}.yaml").write_text(
+            f"include: [{following}, {following}]\nservices: {{s{number}: {{image: a}}}}"
+        )
+    (tmp_path / "f20.yaml").write_text("services: {end: {image: a}}")
+    error = refusal(tmp_path, "include: [f0.yaml]\nservices: {a: {image: a}}")
+    assert error.message == "more than 200 files are included"
+
+
+def test_an_included_file_is_not_read_with_one_eye(tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text("name: other\nx-a: b\nservces: {a: {image: b}}\n")
+    error = refusal(tmp_path, "include: [other.yaml]\nservices: {a: {image: a}}")
+    assert str(error) == ('other.yaml:3: servces: unknown key "servces" (did you mean "services"?)')
+
+
 def test_an_included_service_is_not_declared_again(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text("services: {a: {image: b}}\n")
     error = refusal(tmp_path, "include: [other.yaml]\nservices:\n  a: {image: a}")
