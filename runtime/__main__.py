@@ -1,7 +1,7 @@
 """`stacker-runtime` as a program of its own, started isolated by packaging/stacker-runtime.
 
-The interpreter first replaces itself by a copy of itself that cannot be written (see
-`runtime.linux.sealed`), and only then reads its command line.
+Before a verb that enters a container, the interpreter replaces itself by one that cannot be written
+(see `runtime.linux.sealed`).
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import sys
 
+from runtime.cli import main as run
+from runtime.commands.verbs import ENTERING
 from runtime.linux.sealed import exec_sealed, start_program, take_seal_mark
 
 
 def main(arguments: list[str]) -> int:
-    if not take_seal_mark():
+    # a word that only looks like such a verb costs a second start, nothing else
+    if not take_seal_mark() and not ENTERING.isdisjoint(arguments):
         exec_sealed([*start_program("runtime.__main__"), *arguments], dict(os.environ))
-    from runtime.cli import main as run
-
     return run(arguments)
 
 

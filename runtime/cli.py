@@ -1,39 +1,24 @@
 """The command line of `stacker-runtime`: runc's global flags, then a verb of the table below.
 
-`main` may be called in a child forked from the monitor: it keeps nothing between calls, returns the
-exit code, and lets no exception out.
+`main` may be called in a child forked from the monitor, which has called `load_all` before: it
+keeps nothing between calls, returns the exit code, and lets no exception out.
 """
 
 from __future__ import annotations
 
 import os
 
-from runtime.commands import (
-    create,
-    delete,
-    exec_,
-    features,
-    freeze,
-    kill,
-    list_,
-    ps,
-    run,
-    start,
-    state,
-)
 from runtime.commands.arguments import Flag, UsageError, parse, switch
 from runtime.commands.context import Context, Report, show
+from runtime.commands.verbs import COMMAND_FOLLOWS, HELP, find_verb, load_all
 from runtime.container.directory import DEFAULT_ROOT
 from runtime.errors import RuntimeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
     from runtime.commands.arguments import Arguments
 
-    Verb: TypeAlias = tuple[Callable[[Context, Arguments], int], tuple[Flag, ...], str]
+__all__ = ["load_all", "main"]
 
 VERSION = "0.1.0"
 USAGE = 64
@@ -49,24 +34,6 @@ GLOBAL_FLAGS = (
     switch("help", "h"),
     switch("version", "v"),
 )
-
-# verb -> (what runs it, its flags, its line of help)
-VERBS: dict[str, Verb] = {
-    "create": (create.run, create.FLAGS, "make a container; its program waits for start"),
-    "start": (start.run, start.FLAGS, "run the program of a created container"),
-    "run": (run.run, run.FLAGS, "create, start, wait and delete"),
-    "exec": (exec_.run, exec_.FLAGS, "run one more program in a container"),
-    "kill": (kill.run, kill.FLAGS, "send a signal to a container"),
-    "delete": (delete.run, delete.FLAGS, "remove a container"),
-    "state": (state.run, state.FLAGS, "print the state of a container"),
-    "list": (list_.run, list_.FLAGS, "list the containers"),
-    "ps": (ps.run, ps.FLAGS, "list the processes of a container"),
-    "pause": (freeze.pause, freeze.FLAGS, "freeze a container"),
-    "resume": (freeze.resume, freeze.FLAGS, "thaw a container"),
-    "features": (features.run, features.FLAGS, "print what this runtime can do"),
-}
-# the words after the container's id are a command of the user's, with flags of its own
-_COMMAND_FOLLOWS = ("exec",)
 
 
 def main(argv: list[str]) -> int:
@@ -96,10 +63,10 @@ def main(argv: list[str]) -> int:
 
 def _run(top: Arguments, report: Report) -> int:
     verb, *words = top.operands
-    if verb not in VERBS:
+    if verb not in HELP:
         raise UsageError(f"unknown command {verb!r}")
-    function, flags, _ = VERBS[verb]
-    arguments = parse(words, flags, interspersed=verb not in _COMMAND_FOLLOWS)
+    function, flags = find_verb(verb)
+    arguments = parse(words, flags, interspersed=verb not in COMMAND_FOLLOWS)
     systemd = top.on("systemd-cgroup") or top.text("cgroup-manager") == "systemd"
     root = os.path.abspath(top.text("root", DEFAULT_ROOT))
     return function(Context(root=root, report=report, systemd_cgroup=systemd), arguments)
@@ -107,5 +74,5 @@ def _run(top: Arguments, report: Report) -> int:
 
 def _show_help() -> None:
     show("usage: stacker-runtime [--root DIR] [--log FILE] COMMAND [FLAGS] [ID] ...\n")
-    for name, (_, _, text) in VERBS.items():
+    for name, text in HELP.items():
         show(f"  {name:<10} {text}")

@@ -37,7 +37,7 @@ def delete(context: Context, identity: str, *, force: bool) -> None:
     except StateConflict:
         if not force:
             raise
-        # one that `create` was killed in the middle of has a directory and no state
+        # one whose `create` was killed at its very beginning has a directory and no state
         directory.remove_directory(context.root, identity)
         return
     if found.status != STOPPED:

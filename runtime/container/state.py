@@ -30,6 +30,7 @@ class State(Record):
     annotations: dict[str, str] = {}  # noqa: RUF012 - records are frozen
     cgroup: Json = {}  # noqa: RUF012 - records are frozen
     own_pid_namespace: bool = True
+    complete: bool = False  # `create` came to its end: before that only `delete --force` is for it
 
     @property
     def alive(self) -> bool:
@@ -64,7 +65,10 @@ def awaiting_start(root: str, identity: str) -> bool:
 
 def current_status(root: str, state: State, *, frozen: bool) -> str:
     return status_of(
-        alive=state.alive, awaiting_start=awaiting_start(root, state.id), frozen=frozen
+        alive=state.alive,
+        complete=state.complete,
+        awaiting_start=awaiting_start(root, state.id),
+        frozen=frozen,
     )
 
 

@@ -10,8 +10,12 @@ RUNNING = "running"
 PAUSED = "paused"
 STOPPED = "stopped"
 
-# (process alive, start still awaited, frozen) -> status
+# of a live process: (made completely, start still awaited, frozen) -> status
 _STATUS = {
+    (False, True, False): CREATING,
+    (False, True, True): CREATING,
+    (False, False, False): CREATING,
+    (False, False, True): CREATING,
     (True, True, False): CREATED,
     (True, True, True): PAUSED,
     (True, False, False): RUNNING,
@@ -31,8 +35,8 @@ ALLOWED = {
 }
 
 
-def status_of(*, alive: bool, awaiting_start: bool, frozen: bool) -> str:
-    return _STATUS.get((alive, awaiting_start, frozen), STOPPED)
+def status_of(*, alive: bool, complete: bool, awaiting_start: bool, frozen: bool) -> str:
+    return _STATUS[complete, awaiting_start, frozen] if alive else STOPPED
 
 
 def require(operation: str, identity: str, status: str) -> None:

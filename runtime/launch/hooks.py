@@ -64,6 +64,7 @@ def _run(hook: Hook, state: Json) -> str:
 def _become(hook: Hook, stdin: int, output: int) -> None:
     """In the child: it ends here, one way or the other."""
     try:
+        os.setsid()
         os.dup2(stdin, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
@@ -84,7 +85,8 @@ def _wait(pid: int, timeout: int | None) -> int | None:
     try:
         ended, _, _ = select.select([pidfd], [], [], timeout)
         if not ended:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            # with what it started: it leads a process group, and keeps its number until waitpid
+            os.killpg(pid, signal.SIGKILL)
     finally:
         os.close(pidfd)
     _, status = os.waitpid(pid, 0)

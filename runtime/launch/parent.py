@@ -48,10 +48,13 @@ def create(request: Request, config: bytes, warn: Callable[[str], None]) -> Stat
         listener = _listen(folder)
         job = prepare_container(request, spec, listener, warn)
         cgroup = job.cgroup
+        state = _first_state(request, job)
+        # before anything is made that a killed `create` would leave: `delete` finds it by this
+        write_state(request.root, state)
         cgroup.create()
         for warning in cgroup.apply(spec.linux.resources):
             warn(warning)
-        return _launch(request, job, warn)
+        return _launch(request, job, state, warn)
     except BaseException:
         if cgroup is not None:
             _empty(cgroup)
@@ -85,8 +88,8 @@ def write_pid_file(path: str, pid: int) -> None:
         os.rename(temporary, path)
 
 
-def _launch(request: Request, job: Job, warn: Callable[[str], None]) -> State:
-    state = State(
+def _first_state(request: Request, job: Job) -> State:
+    return State(
         id=request.id,
         pid=0,
         start_time=0,
@@ -99,6 +102,9 @@ def _launch(request: Request, job: Job, warn: Callable[[str], None]) -> State:
         cgroup=job.cgroup.to_json(),
         own_pid_namespace=job.spec.has_namespace("pid"),
     )
+
+
+def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None]) -> State:
     # init runs two kinds of hooks itself; inside, its pid is 1
     inside: State = state.changed(pid=1 if state.own_pid_namespace else 0)
     job = job.changed(hook_state=oci_state(inside, CREATED))
@@ -108,6 +114,7 @@ def _launch(request: Request, job: Job, warn: Callable[[str], None]) -> State:
     try:
         pid = _receive_child(parent, stage, job)
         state = state.changed(pid=pid, start_time=start_time(pid))
+        write_state(request.root, state)
         parent.send(messages.GO)
         parent.receive(messages.MOUNTED)
         hooks, document = job.spec.hooks, oci_state(state, CREATING)
@@ -115,6 +122,7 @@ def _launch(request: Request, job: Job, warn: Callable[[str], None]) -> State:
         run_hooks("createRuntime", hooks.create_runtime, document)
         parent.send(messages.HOOKED)
         parent.receive(messages.READY)
+        state = state.changed(complete=True)
         write_state(request.root, state)
         write_pid_file(request.pid_file, pid)
     except BaseException:

@@ -136,9 +136,11 @@ def _listen(directory: str) -> socket.socket:
 def _load_builtin() -> Builtin | None:
     """Import the built-in runtime now: nothing is imported later, in no child either."""
     try:
+        from runtime.cli import load_all
         from runtime.cli import main as runtime_main
     except ImportError:
         return None
+    load_all()
     return runtime_main
 
 

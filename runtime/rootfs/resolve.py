@@ -23,13 +23,12 @@ _NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_WRONLY
 
 def open_existing(root: int, path: str) -> int | None:
     """An O_PATH fd, or None when nothing is there; links are followed inside the root."""
-    try:
-        return open_in_root(root, path)
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:
-        # a component is a file: there is nothing below it
-        return None
+    with step(f"resolve {path} in the root"):
+        try:
+            return open_in_root(root, path)
+        except (FileNotFoundError, NotADirectoryError):
+            # absent, or below something that is no directory, which comes to the same
+            return None
 
 
 def open_target(root: int, path: str, *, directory: bool) -> int:

@@ -1,0 +1,244 @@
+"""The three runtimes behind one command line, a busybox root file system, and a leak audit."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.cli import load_all, main
+from runtime.linux.process import set_child_subreaper
+from runtime.linux.sealed import start_program
+
+Config = dict[str, Any]
+APPLETS = (
+    "sh", "cat", "ls", "id", "sleep", "echo", "env", "true", "false", "stat", "mount", "tty",
+    "hostname", "grep", "readlink", "touch", "kill", "mkdir", "head", "ps", "wc", "stty", "ip",
+    "cut",
+)  # fmt: skip
+NAMES = ("builtin", "crun", "runc")
+DEADLINE_S = 20.0
+
+# crun 1.8 refuses a hybrid host whose version 2 tree holds a controller: it gets to see none
+_HIDE_UNIFIED = (
+    "if [ -d /sys/fs/cgroup/unified ]; then mount -t tmpfs none /sys/fs/cgroup/unified; fi; "
+    'exec crun "$@"'
+)
+COMMANDS = {
+    "builtin": [os.path.realpath(sys.executable), "-I", "-S", *start_program("runtime.__main__")],
+    "crun": ["unshare", "-m", "sh", "-c", _HIDE_UNIFIED, "crun"],
+    "runc": ["runc"],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """One of the three, with its own state directory."""
+
+    name: str
+    root: Path
+
+    def argv(self, *arguments: str) -> list[str]:
+        return [*COMMANDS[self.name], "--root", str(self.root), *arguments]
+
+    def call(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Output goes to files: a detached container would keep a pipe open for ever."""
+        out, err = self.root.with_suffix(".out"), self.root.with_suffix(".err")
+        with out.open("w") as stdout, err.open("w") as stderr:
+            code = subprocess.run(
+                self.argv(*arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                timeout=DEADLINE_S,
+                check=False,
+                **options,
+            ).returncode
+        return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
+
+    def ok(self, *arguments: str, **options: Any) -> str:
+        done = self.call(*arguments, **options)
+        assert done.returncode == 0, f"{arguments}: {done.returncode}: {done.stderr}"
+        return done.stdout
+
+    def state(self, identity: str) -> Config:
+        return json.loads(self.ok("state", identity))
+
+    def await_status(self, identity: str, status: str) -> None:
+        wait_until(lambda: self.state(identity)["status"] == status)
+
+
+@dataclass(slots=True, kw_only=True)
+class Bundle:
+    """A bundle directory whose config.json is written anew by `write`."""
+
+    path: Path
+    config: Config
+
+    @property
+    def rootfs(self) -> Path:
+        return self.path / "rootfs"
+
+    def write(self, *args: str, **process: Any) -> str:
+        if args:
+            self.config["process"]["args"] = list(args)
+        self.config["process"].update(process)
+        (self.path / "config.json").write_text(json.dumps(self.config))
+        return str(self.path)
+
+    def shell(self, script: str, **process: Any) -> str:
+        return self.write("/bin/sh", "-c", script, **process)
+
+
+def call_warm(*arguments: str, stdout: int | None = None, stderr: int | None = None) -> int:
+    """runtime.cli.main in a forked child, as the monitor calls it."""
+    pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            null = os.open("/dev/null", os.O_RDWR)
+            os.dup2(null, 0)
+            os.dup2(null if stdout is None else stdout, 1)
+            os.dup2(null if stderr is None else stderr, 2)
+            code = main(list(arguments))
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        select.select([], [], [], 0.005)
+
+
+def base_config(identity: str) -> Config:
+    capabilities = ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SETGID"]
+    noexec = ["nosuid", "noexec", "nodev"]
+    return {
+        "ociVersion": "1.0.2",
+        "root": {"path": "rootfs"},
+        "hostname": "inside",
+        "process": {
+            "args": ["/bin/true"],
+            "cwd": "/",
+            "env": ["PATH=/bin", "MARK=here"],
+            "user": {"uid": 0, "gid": 0},
+            "noNewPrivileges": True,
+            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
+        },
+        "mounts": [
+            {"destination": "/proc", "type": "proc", "source": "proc", "options": noexec},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
+             "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
+            {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+             "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]},
+            {"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
+             "options": [*noexec, "mode=1777", "size=65536k"]},
+            {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": [*noexec, "ro"]},
+        ],
+        "linux": {
+            "cgroupsPath": f"/{identity}",
+            "namespaces": [
+                {"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup")
+            ],
+            "maskedPaths": ["/proc/kcore", "/proc/keys", "/sys/firmware"],
+            "readonlyPaths": ["/proc/sys"],
+        },
+    }  # fmt: skip
+
+
+def make_rootfs(target: Path) -> Path:
+    for name in ("bin", "proc", "sys", "dev", "etc", "tmp", "root"):
+        (target / name).mkdir(parents=True)
+    shutil.copy2("/bin/busybox", target / "bin/busybox")
+    for applet in APPLETS:
+        (target / "bin" / applet).symlink_to("busybox")
+    return target
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tools() -> None:
+    load_all()
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    if not os.path.exists("/bin/busybox"):
+        pytest.skip("needs busybox-static")
+
+
+@pytest.fixture
+def identity(request: pytest.FixtureRequest) -> str:
+    # a digest of the test's name: unique, short, and the same on every run
+    return f"srt-{abs(hash(request.node.nodeid)) % 10**8}-{os.getpid()}"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, identity: str) -> Bundle:
+    path = tmp_path / "bundle"
+    make_rootfs(path / "rootfs")
+    return Bundle(path=path, config=base_config(identity))
+
+
+@pytest.fixture(params=NAMES)
+def any_runtime(request: pytest.FixtureRequest, tmp_path: Path, identity: str) -> Iterator[Runtime]:
+    if shutil.which(request.param) is None and request.param != "builtin":
+        pytest.skip(f"{request.param} is not installed")
+    yield from audited(Runtime(name=request.param, root=tmp_path / "state"), identity)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, identity: str) -> Iterator[Runtime]:
+    yield from audited(Runtime(name="builtin", root=tmp_path / "state"), identity)
+
+
+def audited(runtime: Runtime, identity: str) -> Iterator[Runtime]:
+    """Orphans come to us while the test runs; afterwards nothing may be left anywhere."""
+    set_child_subreaper(True)
+    descriptors = set(os.listdir("/proc/self/fd"))
+    try:
+        yield runtime
+    finally:
+        # killed and reaped before: runc cannot remove a cgroup that holds a corpse
+        runtime.call("kill", identity, "KILL")
+        _reap()
+        runtime.call("delete", "--force", identity)
+        set_child_subreaper(False)
+    left = os.listdir(runtime.root) if runtime.root.exists() else []
+    assert left == [], f"left in the state directory: {left}"
+    assert _cgroups(identity) == []
+    assert _mounts(runtime.root.parent) == []
+    assert set(os.listdir("/proc/self/fd")) == descriptors
+
+
+def _reap() -> None:
+    def none_left() -> bool:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return True
+        return False
+
+    wait_until(none_left)
+
+
+def _mounts(below: Path) -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line for line in lines if str(below) in line]
+
+
+def _cgroups(identity: str) -> list[str]:
+    top = Path("/sys/fs/cgroup")
+    places = [top, *(path for path in top.iterdir() if path.is_dir())]
+    return [str(path / identity) for path in places if (path / identity).exists()]

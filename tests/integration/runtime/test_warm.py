@@ -1,0 +1,95 @@
+"""runtime.cli.main in a forked child, as the monitor calls it: one process, many calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from runtime.cli import main
+from tests.integration.runtime.conftest import Bundle, Runtime, call_warm, wait_until
+
+pytestmark = pytest.mark.root
+
+
+def test_a_life_in_five_calls(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    root = ("--root", str(runtime.root))
+    path = bundle.shell("trap 'exit 6' TERM; touch /ready; while :; do sleep 0.01; done")
+    assert call_warm(*root, "create", "--bundle", path, identity) == 0
+    assert call_warm(*root, "start", identity) == 0
+    assert call_warm(*root, "exec", identity, "sh", "-c", "exit 8") == 8
+    pid = runtime.state(identity)["pid"]
+    # the container is a child of ours, the subreaper, not of the call that made it
+    assert int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]) == os.getpid()
+    wait_until((bundle.rootfs / "ready").exists)
+    assert call_warm(*root, "kill", identity, "TERM") == 0
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 6
+    assert call_warm(*root, "delete", identity) == 0
+
+
+def test_an_error_goes_to_the_log(runtime: Runtime, identity: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    code = call_warm(
+        "--root", str(runtime.root), "--log", str(log), "--log-format", "json",
+        "start", identity,
+    )  # fmt: skip
+    message = json.loads(log.read_text())
+    assert code == 1
+    assert message["level"] == "error"
+    assert message["msg"] == f"container {identity}: does not exist"
+
+
+def test_a_log_may_be_a_pipe(runtime: Runtime, identity: str) -> None:
+    reader, writer = os.pipe()
+    code = call_warm("--root", str(runtime.root), "--log", f"/proc/self/fd/{writer}",
+                "--log-format", "text", "state", identity)  # fmt: skip
+    os.close(writer)
+    text = os.read(reader, 4096).decode()
+    os.close(reader)
+    assert code == 1
+    assert "level=error" in text
+    assert "does not exist" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("nosuch",), ("--nosuch", "list"), ("create",), ("kill",), ("kill", "x", "NOSUCH"),
+     ("exec", "x"), ("list", "--format", "xml"), ("create", "--preserve-fds", "-1", "x")],
+)  # fmt: skip
+def test_a_wrong_command_line_is_a_usage_error(
+    runtime: Runtime, arguments: tuple[str, ...]
+) -> None:
+    assert call_warm("--root", str(runtime.root), *arguments) in (64, 1)
+
+
+def test_a_killed_create_leaves_what_delete_can_remove(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    script = f"touch {bundle.path}/in; sleep 60"
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", script]}
+    bundle.config["hooks"] = {"createRuntime": [hook]}
+    path = bundle.write("/bin/true")
+    pid = os.fork()
+    if pid == 0:
+        os._exit(main(["--root", str(runtime.root), "create", "--bundle", path, identity]))
+    wait_until((bundle.path / "in").exists)
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    for child in children:
+        os.killpg(int(child), signal.SIGKILL)
+    # init saw its parent die and went as well
+    runtime.ok("delete", "--force", identity)
+
+
+def test_no_descriptor_and_no_state_stays_in_the_parent(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
+    root = ("--root", str(runtime.root))
+    for _ in range(5):
+        assert call_warm(*root, "run", "--bundle", bundle.shell("exit 2"), identity) == 2
+    assert sorted(os.listdir("/proc/self/fd")) == before
