@@ -13,6 +13,8 @@ from typing import Self
 
 from runtime.linux import mount as linux
 
+DESCRIPTOR = "/proc/self/fd/"
+"""What a path begins with that is given by a descriptor."""
 _STRING_MAX = 255  # fsconfig(2) copies strings of at most this length
 _LOG_MAX = 8192
 
@@ -47,7 +49,7 @@ class Context:
         """A path as a string; one that is too long goes through a descriptor's name."""
         if len(os.fsencode(path)) > _STRING_MAX:
             self._paths.append(os.open(path, os.O_PATH | os.O_CLOEXEC))
-            path = f"/proc/self/fd/{self._paths[-1]}"
+            path = f"{DESCRIPTOR}{self._paths[-1]}"
         linux.fsconfig_string(self._fd, key, path)
 
     def attach(self, target: str, attributes: int) -> None:

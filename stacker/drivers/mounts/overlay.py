@@ -7,14 +7,15 @@ which the option parser splits at, are named by descriptors.
 
 from __future__ import annotations
 
+import enum
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from runtime.linux import mount as linux
-from stacker.base.errors import Denied, Failed, NoSpace, Unsupported
-from stacker.drivers.mounts.context import Context
+from stacker.base.errors import Denied, Failed, NoSpace, StackerError, Unsupported
+from stacker.drivers.mounts.context import DESCRIPTOR, Context
 
 _SETTINGS = {
     # no features whose xattrs a container could forge in its upper directory on another host
@@ -28,19 +29,38 @@ _PAGE = 4096
 _SPECIAL = frozenset(":,\\")
 
 
-def mount_overlay(lowers: Sequence[Path], *, upper: Path, work: Path, target: Path) -> None:
-    """Mounts with the highest of `lowers` first, as overlayfs counts."""
+class Way(enum.Enum):
+    """How this kernel takes the directories."""
+
+    CONFIGURED = "fsconfig"
+    CLASSIC = "mount"
+
+
+def mount_overlay(
+    lowers: Sequence[Path],
+    *,
+    upper: Path,
+    work: Path,
+    target: Path,
+    ways: Sequence[Way] = tuple(Way),
+) -> Way:
+    """Mounts, the highest of `lowers` first as overlayfs counts, in the first of `ways` that the
+    kernel knows, and returns it."""
+    *others, last = ways
+    for way in others:
+        try:
+            _WAYS[way](lowers, upper, work, target)
+        except OSError as error:
+            # before 6.8 the kernel says EINVAL to lowerdir+, and logs it
+            if error.errno not in (errno.EINVAL, errno.ENOSYS):
+                raise _translated(target, error) from error
+        else:
+            return way
     try:
-        _configured(lowers, upper, work, target)
+        _WAYS[last](lowers, upper, work, target)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOSYS):
-            raise _translated(target, error, "") from error
-    else:
-        return
-    try:
-        _classic(lowers, upper, work, target)
-    except OSError as error:
-        raise _translated(target, error, "; see the kernel log") from error
+        raise _translated(target, error) from error
+    return last
 
 
 def _configured(lowers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
@@ -62,7 +82,7 @@ def _classic(lowers: Sequence[Path], upper: Path, work: Path, target: Path) -> N
     try:
         if len(os.fsencode(options)) >= _PAGE or any(_SPECIAL & set(path) for path in paths):
             opened = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths]
-            options = _options([f"/proc/self/fd/{fd}" for fd in opened])
+            options = _options([f"{DESCRIPTOR}{fd}" for fd in opened])
         linux.mount("stacker", os.fspath(target), "overlay", 0, options)
     finally:
         for fd in opened:
@@ -75,8 +95,14 @@ def _options(paths: list[str]) -> str:
     return f"lowerdir={':'.join(lowers)},upperdir={upper},workdir={work},{settings}"
 
 
-def _translated(target: Path, error: OSError, hint: str) -> Exception:
-    what = f"mount root file system {target}: {error.strerror}{hint}"
+_WAYS: dict[Way, Callable[[Sequence[Path], Path, Path, Path], None]] = {
+    Way.CONFIGURED: _configured,
+    Way.CLASSIC: _classic,
+}
+
+
+def _translated(target: Path, error: OSError) -> StackerError:
+    what = f"mount root file system {target}: {error.strerror}"
     match error.errno:
         case errno.EPERM | errno.EACCES:
             return Denied(what)
@@ -84,5 +110,7 @@ def _translated(target: Path, error: OSError, hint: str) -> Exception:
             return Unsupported(f"mount root file system {target}: the kernel has no overlayfs")
         case errno.ENOSPC | errno.EDQUOT:
             return NoSpace(what)
+        case errno.EINVAL:
+            return Failed(f"{what} (the kernel log says more)")
         case _:
             return Failed(what)

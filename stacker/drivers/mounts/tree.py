@@ -17,9 +17,9 @@ from pathlib import Path
 
 from runtime.linux import mount as linux
 from stacker.base.errors import Failed
-from stacker.drivers.mounts.context import unmount
+from stacker.drivers.mounts.context import DESCRIPTOR, unmount
 from stacker.drivers.mounts.erofs import Method, mount_erofs
-from stacker.drivers.mounts.overlay import mount_overlay
+from stacker.drivers.mounts.overlay import Way, mount_overlay
 from stacker.drivers.mounts.table import Mounted, read_table
 from stacker.oci import whiteout
 
@@ -32,7 +32,9 @@ class MountTree:
     def __init__(self, run: Path) -> None:
         self._run = run
         self._layers = run / "layers"
+        # what did not work once will not the next time, and makes noise in the kernel's log
         self._methods: tuple[Method, ...] = tuple(Method)
+        self._ways: tuple[Way, ...] = tuple(Way)
 
     def prepare(self) -> None:
         """Makes the run directory a private mount of its own. Idempotent."""
@@ -50,18 +52,26 @@ class MountTree:
             unmount(self._run)
 
     def mount(self, layers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
-        """Stacks `layers`, lowest first, under `upper` at `target`."""
+        """Stacks `layers`, lowest first, under `upper` at `target`; on failure nothing new is left."""
         target.mkdir(mode=0o755, parents=True, exist_ok=True)
-        lowers = self._lowers(layers)
-        if _is_mount(target):
-            if self._stands(lowers, upper, target):
-                return
-            self._unmount_all(target)
-        fresh = _make_upper(upper)
-        work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if fresh:
-            _copy_root(lowers, upper)
-        mount_overlay(lowers, upper=upper, work=work, target=target)
+        mounted = _is_mount(target)
+        try:
+            lowers = self._lowers(layers)
+            if mounted:
+                if self._stands(lowers, upper, target):
+                    return
+                self._unmount_all(target)
+            fresh = _make_upper(upper)
+            work.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if fresh:
+                _copy_root(lowers, upper)
+            way = mount_overlay(lowers, upper=upper, work=work, target=target, ways=self._ways)
+            self._ways = self._ways[self._ways.index(way) :]
+        except BaseException:
+            if not mounted:
+                self.unmount(target)
+            self._drop_layers(read_table(self._run), None)
+            raise
 
     def unmount(self, target: Path) -> None:
         """Unmounts a root file system, and the layers that were its alone."""
@@ -110,7 +120,6 @@ class MountTree:
         place.mkdir(mode=0o700, exist_ok=True)
         if not _is_mount(place):
             method = mount_erofs(image, place, self._methods)
-            # what did not work for one layer will not for the next
             self._methods = self._methods[self._methods.index(method) :]
         return place
 
@@ -141,11 +150,14 @@ class MountTree:
     def _stands(self, lowers: Sequence[Path], upper: Path, target: Path) -> bool:
         """Whether what is mounted at `target` is what is wanted there."""
         on_target = [each for each in read_table(self._run) if each.target == target]
-        return (
-            len(on_target) == 1
-            and on_target[0].filesystem == "overlay"
-            and on_target[0].lowers == tuple(map(os.fspath, lowers))
-            and on_target[0].option("upperdir") == os.fspath(upper)
+        if len(on_target) != 1 or on_target[0].filesystem != "overlay":
+            return False
+        wanted = [os.fspath(upper), *map(os.fspath, lowers)]
+        found = [on_target[0].option("upperdir") or "", *on_target[0].lowers]
+        # long paths were named by descriptors, which say nothing any more
+        return len(wanted) == len(found) and all(
+            path == want or path.startswith(DESCRIPTOR)
+            for want, path in zip(wanted, found, strict=True)
         )
 
     def _unmount_all(self, target: Path) -> None:

@@ -249,6 +249,9 @@ async def test_many_layers_and_long_paths(tmp_path: Path) -> None:
     layers = [image(base / f"{number}", {f"f{number}": b""}) for number in range(130)]
     target = await host.mount("c", *layers)
     assert len(os.listdir(target)) == 130
+    before = target.stat().st_dev
+    await host.mount("c", *layers)
+    assert target.stat().st_dev == before
     await host.mounts.unmount_rootfs(target)
     assert host.mounted("erofs") == []
     await host.mounts.close()
@@ -315,8 +318,9 @@ async def test_what_is_no_image_is_refused(host: Host, tmp_path: Path) -> None:
     with pytest.raises(Corrupt, match="not an EROFS image"):
         await host.mount("c", tmp_path / "zeros")
     with pytest.raises(NotFound, match="not there"):
-        await host.mount("c", tmp_path / "missing")
-    await host.mounts.sweep([])
+        await host.mount("c", image(tmp_path / "good", {}), tmp_path / "missing")
+    assert host.mounted("erofs") == []
+    assert os.listdir(host.run / "rootfs") == []
     await host.mounts.close()
 
 
