@@ -1,0 +1,1 @@
+"""The parts of the screen. None of them talks to the supervisor."""
