@@ -24,7 +24,9 @@ class Record:
         for name in kind.__annotations__:
             if name in values:
                 self.__dict__[name] = values.pop(name)
-            elif not hasattr(kind, name):
+            elif hasattr(kind, name):
+                self.__dict__[name] = getattr(kind, name)
+            else:
                 raise TypeError(f"{kind.__name__} needs {name}")
         if values:
             raise TypeError(f"{kind.__name__} has no {', '.join(values)}")
