@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.cgroups.writes import Ignored, Write, integer, section, word
+from runtime.cgroups.writes import Ignored, Write, integer, section
 from runtime.errors import SpecInvalid
 
 TYPE_CHECKING = False
@@ -16,9 +16,9 @@ def plan(resources: Section) -> list[Write | Ignored]:
     devices = section(resources, "rdma")
     writes: list[Write | Ignored] = []
     for device in devices:
+        if not device.isprintable() or " " in device or not device:
+            raise SpecInvalid(f"linux.resources.rdma: {device!r} is not the name of a device")
         field = f"rdma.{device}"
-        if not word({"name": device}, "name", field) or " " in device:
-            raise SpecInvalid(f"linux.resources.{field}: is not a device name")
         limits = section(devices, device)
         words = [
             f"{name}={value}"

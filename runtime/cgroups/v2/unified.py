@@ -18,9 +18,9 @@ def plan(resources: Section) -> list[Write | Ignored]:
     writes: list[Write | Ignored] = []
     values = section(resources, "unified")
     for file, value in values.items():
+        if "/" in file or not file.isprintable() or file in ("", ".", ".."):
+            raise SpecInvalid(f"linux.resources.unified: {file!r} is not the name of a file")
         field = f"unified.{file}"
-        if "/" in file or "\0" in file or file in ("", ".", ".."):
-            raise SpecInvalid(f"linux.resources.{field}: is not the name of a file")
         if file.startswith(_NOT_RESOURCES):
             raise SpecInvalid(f"linux.resources.{field}: is not a resource")
         if not isinstance(value, str):

@@ -115,7 +115,7 @@ def _rules(entry: Object, where: str) -> list[Rule]:
 
 def _condition(item: Object, where: str) -> Condition:
     operator = item.get("op")
-    if operator not in OPERATORS:
+    if not isinstance(operator, str) or operator not in OPERATORS:
         raise SpecInvalid(f"{where}.args.op: {operator!r} is not an operator")
     index = _number(item, "index", where)
     if index >= _ARGUMENTS:
