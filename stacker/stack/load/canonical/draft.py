@@ -28,8 +28,6 @@ class ServiceDraft:
     env_files: tuple[EnvFile, ...] = ()
     inherited: tuple[str, ...] = ()
     """Variables named without a value."""
-    named_networks: bool = False
-    """The file says which networks; where it does not, the default one is joined."""
     bridge_mode: bool = False
     """`network_mode: bridge`, which Docker has a network for: here it is the default network."""
     container_modes: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -18,7 +18,7 @@ from stacker.stack.load.canonical.scalars import (
     boolean,
     duration,
     integer,
-    positive_duration,
+    probe_duration,
     size,
     string,
 )
@@ -71,11 +71,11 @@ def _test(at: At) -> tuple[str, ...]:
 
 HEALTHCHECK: Table = {
     "test": _test,
-    "interval": positive_duration,
-    "timeout": positive_duration,
+    "interval": probe_duration,
+    "timeout": probe_duration,
     "retries": integer(0, 1_000_000),
     "start_period": duration,
-    "start_interval": positive_duration,
+    "start_interval": probe_duration,
     "disable": boolean,
 }
 
@@ -85,7 +85,8 @@ def healthcheck(at: At) -> Healthcheck:
     if found.get("disable") or found.get("test") == ("NONE",):
         return Healthcheck(disable=True)
 
-    return Healthcheck(**found)
+    # in Docker 0 asks for what the image says, or the default
+    return Healthcheck(**{key: value for key, value in found.items() if value or key == "test"})
 
 
 _LOG_OPTIONS: Table = {"max-size": size, "max-file": integer(1, 10_000)}

@@ -126,9 +126,10 @@ def duration(at: At) -> float:
     return round(value, 9)
 
 
-def positive_duration(at: At) -> float:
+def probe_duration(at: At) -> float:
+    """A duration of a health check: Docker's API takes 0, or at least a millisecond."""
     value = duration(at)
-    if value < 0.001:
+    if 0 < value < 0.001:
         refuse(at, "a duration of at least 1ms is needed here")
 
     return value

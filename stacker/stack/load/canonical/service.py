@@ -163,13 +163,16 @@ def service(at: At) -> ServiceDraft:
 
     variables: dict[str, str | None] = found.pop("environment", {})
     found["environment"] = {key: text for key, text in variables.items() if text is not None}
+    inherited = tuple(key for key, text in variables.items() if text is None)
+    env_files: tuple[EnvFile, ...] = found.pop("env_file", ())
+    bridge_mode = _take_bridge(at, found)
+    container_modes = _take_containers(found)
     return ServiceDraft(
-        env_files=found.pop("env_file", ()),
-        inherited=tuple(key for key, text in variables.items() if text is None),
-        named_networks="networks" in found,
-        bridge_mode=_take_bridge(found),
-        container_modes=_take_containers(found),
         service=Service(**found),
+        env_files=env_files,
+        inherited=inherited,
+        bridge_mode=bridge_mode,
+        container_modes=container_modes,
     )
 
 
@@ -184,9 +187,12 @@ def _with_tmpfs(at: At, found: dict[str, Any]) -> tuple[Any, ...]:
     return everything
 
 
-def _take_bridge(found: dict[str, Any]) -> bool:
-    if found.get("network_mode") not in ("bridge", "default"):
+def _take_bridge(at: At, found: dict[str, Any]) -> bool:
+    mode = found.get("network_mode")
+    if mode not in ("bridge", "default"):
         return False
+    if found.get("networks"):
+        refuse(at.get("networks") or at, f"networks and network_mode {mode} exclude each other")
 
     del found["network_mode"]
     return True

@@ -62,7 +62,7 @@ SERVICE = [
     ("stop_grace_period: 30", "4", "stop_grace_period", 'with its unit, "30s"'),
     ("stop_grace_period: -5s", "4", "stop_grace_period", "expected a duration"),
     ("stop_grace_period: 9999999h", "4", "stop_grace_period", "longer than 30 years"),
-    ("healthcheck: {test: a, interval: 0s}", "4", "healthcheck.interval", "at least 1ms"),
+    ("healthcheck: {test: a, interval: 1us}", "4", "healthcheck.interval", "at least 1ms"),
     # words
     ("restart: sometimes", "4", "restart", '"sometimes" is none of no, always'),
     ("restart: on-fialure", "4", "restart", 'did you mean "on-failure"?'),
@@ -233,6 +233,10 @@ RELATIONS = [
     (
         "services:\n  a: {image: a, network_mode: host, networks: [n]}\nnetworks: {n: }",
         "stack.yaml:2: services.a.networks", "exclude each other",
+    ),
+    (
+        "services:\n  a: {image: a, network_mode: bridge, networks: [n]}\nnetworks: {n: }",
+        "stack.yaml:2: services.a.networks", "networks and network_mode bridge exclude each other",
     ),
     (
         "services:\n  a: {image: a}\n  b: {image: a, network_mode: 'service:a', ports: [80]}",

@@ -110,7 +110,7 @@ HEALTH = st.just(Healthcheck(disable=True)) | st.builds(
     test=st.none() | st.tuples(st.sampled_from(["CMD", "CMD-SHELL"]), TEXT),
     interval=st.none() | SECONDS,
     timeout=st.none() | SECONDS,
-    retries=st.none() | st.integers(0, 100),
+    retries=st.none() | st.integers(1, 100),
     start_period=st.none() | SECONDS,
 )
 FILES = st.lists(
