@@ -12,6 +12,8 @@ from runtime.errors import SpecInvalid, StateConflict, step
 
 DEFAULT_ROOT = "/run/stacker-runtime"
 STATE_FILE = "state.json"
+# compiled seccomp profiles; no id begins with a dot
+CACHE = ".seccomp"
 # the socket that init listens on until `start` calls
 START_SOCKET = "start.sock"
 # config.json as it was at `create`: the bundle's may have changed since
@@ -70,6 +72,7 @@ def remove_directory(root: str, identity: str) -> None:
 
 def identities(root: str) -> list[str]:
     try:
-        return sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+        names = (entry.name for entry in os.scandir(root) if entry.is_dir())
+        return sorted(name for name in names if name != CACHE)
     except FileNotFoundError:
         return []

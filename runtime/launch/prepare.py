@@ -7,6 +7,7 @@ import os
 from runtime.cgroups.cgroup import open_cgroup
 from runtime.cgroups.detect import detect
 from runtime.cgroups.mounts import cgroup_mounts
+from runtime.container import directory
 from runtime.errors import NotSupported, SpecInvalid, step
 from runtime.launch.job import Job
 from runtime.linux.sockets import connect_to
@@ -54,7 +55,7 @@ def prepare_container(
     private = spec.has_namespace("cgroup")
     wanted = any(mount.type == "cgroup" for mount in spec.mounts)
     return Job(
-        **_process_parts(spec, spec.process, request.console_socket, warn),
+        **_process_parts(request, spec, spec.process, warn),
         bundle=request.bundle,
         rootfs=rootfs,
         cgroup=cgroup,
@@ -76,7 +77,7 @@ def prepare_exec(
     warn: Callable[[str], None],
 ) -> Job:
     return Job(
-        **_process_parts(spec, process, request.console_socket, warn),
+        **_process_parts(request, spec, process, warn),
         bundle=request.bundle,
         rootfs="/",
         cgroup=cgroup,
@@ -87,7 +88,7 @@ def prepare_exec(
 
 
 def _process_parts(
-    spec: Spec, process: Process, console_socket: str, warn: Callable[[str], None]
+    request: Request, spec: Spec, process: Process, warn: Callable[[str], None]
 ) -> Json:
     sets, warnings = capabilities.resolve(process.capabilities)
     for warning in warnings:
@@ -97,15 +98,19 @@ def _process_parts(
         "process": process,
         "capabilities": sets,
         "rlimits": tuple(rlimits.resolve(process.rlimits)),
-        "seccomp": _filter(spec),
-        "console_socket": _console(process, console_socket),
+        "seccomp": _filter(spec, request.root),
+        "console_socket": _console(process, request.console_socket),
     }
 
 
-def _filter(spec: Spec) -> Filter | None:
+def _filter(spec: Spec, root: str) -> Filter | None:
+    """Compiled profiles are kept: most containers of a host have the same one."""
     if spec.linux.seccomp is None:
         return None
-    prepared = prepare(spec.linux.seccomp)
+    cache = f"{root}/{directory.CACHE}"
+    with step(f"make {cache}"):
+        os.makedirs(cache, 0o700, exist_ok=True)
+    prepared = prepare(spec.linux.seccomp, cache)
     if prepared.notifies:
         raise NotSupported("linux.seccomp.listenerPath: notifications are not supported")
     return prepared

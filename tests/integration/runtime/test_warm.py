@@ -93,3 +93,34 @@ def test_no_descriptor_and_no_state_stays_in_the_parent(
     for _ in range(5):
         assert call_warm(*root, "run", "--bundle", bundle.shell("exit 2"), identity) == 2
     assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_thirty_at_once(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """Lives that cross each other: no failure, and (the audit) nothing left."""
+    del bundle.config["linux"]["cgroupsPath"]
+    path = bundle.shell("exit 3")
+    started: list[int] = []
+    for index in range(30):
+        pid = os.fork()
+        if pid == 0:
+            arguments = ["run", "--bundle", path, f"{identity}-{index}"]
+            os._exit(main(["--root", str(runtime.root), *arguments]))
+        started.append(pid)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in started]
+    assert codes == [3] * len(started)
+
+
+def test_seccomp_with_and_without_no_new_privileges(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    bundle.config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}],
+    }
+    for restricted in (True, False):
+        bundle.shell("mkdir /new 2>&1; grep Seccomp: /proc/self/status", noNewPrivileges=restricted)
+        done = runtime.ok("run", "--bundle", str(bundle.path), identity)
+        assert "Operation not supported" in done
+        assert done.split()[-1] == "2"
+    # the second time the filter came from the cache
+    assert len(os.listdir(runtime.root / ".seccomp")) == 1
