@@ -56,6 +56,7 @@ class LayerTree:
         """Settles whiteouts and writes the directories; returns the size of the image."""
         for directory, name in self._changes.settle():
             directory.children[name] = self._writer.add(_WHITEOUT)
+            self.implied |= directory is not self._changes.root
         self._mark()
         return self._writer.finish(self._changes.root, uuid)
 

@@ -49,9 +49,9 @@ class LayerResult:
     image_size: int
     """Bytes of the EROFS file."""
     implied: bool
-    """It is not complete without the layers below it: directories other than the root are in it
-    that the archive did not list, or hard links to files that it does not have. See
-    `layer_complete.complete_layer`."""
+    """It has to be looked at together with the layers below it: directories other than the root
+    are in it that the archive did not list, whiteouts below the root, or hard links to files that
+    it does not have. See `layer_complete.complete_layer`."""
 
 
 class LayerBuilder:

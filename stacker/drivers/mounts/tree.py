@@ -52,7 +52,7 @@ class MountTree:
             unmount(self._run)
 
     def mount(self, layers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
-        """Stacks `layers`, lowest first, under `upper` at `target`; on failure nothing new is left."""
+        """Stacks `layers`, lowest first, under `upper` at `target`; a failure leaves nothing."""
         target.mkdir(mode=0o755, parents=True, exist_ok=True)
         mounted = _is_mount(target)
         try:

@@ -1,9 +1,10 @@
 """What a layer could not know while it streamed, made good by a small image above it.
 
 Called when a layer and all below it are there. A layer may imply a directory, which then must look
-as it does below; put files below a name that is a symlink there; or hard link a file that only a
-lower layer has. None of it changes the layer's own image, which everything that has the layer
-shares: the corrections form an image of their own, valid over exactly these lower layers.
+as it does below; put files below a name that is a symlink there; hard link a file that only a lower
+layer has; or hide what was never there. None of it changes the layer's own image, which everything
+that has the layer shares: the corrections form an image of their own, valid over exactly these
+lower layers.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ class Completion:
                         stack.append((here, inode, [] if is_opaque(inode) else below))
                 elif inode.xattr(whiteout.UNRESOLVED) is not None:
                     self._links.append((here, inode))
+                elif inode.is_whiteout and path and not _is_directory(lower):
+                    # overlayfs lists a directory that it has not merged with another as it is,
+                    # whiteouts included; one that the correction has too is merged
+                    self._directories.setdefault(path, _clean(directory.attributes))
 
     def _is_moved(self, path: Path, inode: Inode, below: Place) -> bool:
         """Looks at an implied directory; True when what is in it belongs elsewhere."""
@@ -118,7 +123,7 @@ class _Correction:
         if known is not None:
             return known
         place = _walk(self._all, path)
-        if place and place[0].inode.is_directory:
+        if _is_directory(place):
             return _clean(place[0].inode.attributes)
         return _IMPLIED
 
@@ -191,6 +196,10 @@ class _Correction:
                 node = self._writer.add(attributes, rdev=inode.first_block)
             self._nodes[key] = node
         return node
+
+
+def _is_directory(place: Place) -> bool:
+    return bool(place) and place[0].inode.is_directory
 
 
 def _walk(tree: Merged, path: Path) -> Place:

@@ -76,6 +76,19 @@ def test_an_implied_directory_looks_as_it_does_below(layers: Any) -> None:
         assert (root / "d/e/f").read_bytes() == b"3"
 
 
+def test_whiteouts_of_nothing_do_not_show(layers: Any) -> None:
+    """overlayfs lists the whiteouts of a directory that only one layer has."""
+    first = layers.archive(
+        layers.directory("d", mode=0o700), layers.member("d/.wh.x"), layers.member("d/f", b"1")
+    )
+    second = layers.archive(layers.member("e/.wh.y"))
+    with merged(layers, first, second) as root:
+        assert sorted(os.listdir(root)) == ["d", "e"]
+        assert os.listdir(root / "d") == ["f"]
+        assert os.listdir(root / "e") == []
+        assert stat.S_IMODE(os.stat(root / "d").st_mode) == 0o700
+
+
 def test_nothing_to_correct_makes_no_image(layers: Any) -> None:
     result = layers.layer(layers.member("new/f", b"1"))
     assert result.implied
