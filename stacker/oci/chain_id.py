@@ -1,17 +1,19 @@
-"""Chain ids: the name of a stack of layers, as the image specification computes it."""
+"""Chain ids: the names of stacks of layers, as the image specification computes them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Iterable
 
 from stacker.oci import digest
 from stacker.oci.digest import Digest
 
 
-def chain_id(diff_ids: Sequence[Digest]) -> Digest:
-    """ChainID(L₀|…|Lₙ) = Digest(ChainID(L₀|…|Lₙ₋₁) + " " + DiffID(Lₙ)); of one layer: itself."""
-    if not diff_ids:
-        raise ValueError("a chain has at least one layer")
+def chain_ids(diff_ids: Iterable[Digest]) -> tuple[Digest, ...]:
+    """For each layer, the chain id of it and all below.
 
-    return reduce(lambda chain, diff: digest.of(f"{chain} {diff}".encode()), diff_ids)
+    ChainID(L₀) = DiffID(L₀); ChainID(L₀|…|Lₙ) = Digest(ChainID(L₀|…|Lₙ₋₁) + " " + DiffID(Lₙ)).
+    """
+    chains: list[Digest] = []
+    for diff_id in diff_ids:
+        chains.append(digest.of(f"{chains[-1]} {diff_id}".encode()) if chains else diff_id)
+    return tuple(chains)

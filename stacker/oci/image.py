@@ -25,7 +25,8 @@ class Image:
     manifest_digest: str
     config: ImageConfig
     layers: tuple[Layer, ...]
-    """Lowest first."""
+    """To be mounted on one another, lowest first. A layer that depends on those below may be
+    followed by an image of corrections with the same diff id."""
     size_bytes: int
     """Of all layers, as they lie on the disk."""
     created: datetime | None

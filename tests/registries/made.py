@@ -87,6 +87,19 @@ def rich_layers() -> tuple[bytes, ...]:
     return low, middle, high, top
 
 
+def dependent_layers() -> tuple[bytes, ...]:
+    """Layers that say little: folders not listed, and a hard link into the layer below."""
+    low = tar_of(
+        folder("opt", 0o750), folder("opt/app", 0o711),
+        member("opt/app/one", b"1" * 6000, mode=0o4755, uid=7),
+    )  # fmt: skip
+    high = tar_of(
+        member("opt/app/two", b"2"),
+        member("opt/app/again", type=tarfile.LNKTYPE, linkname="opt/app/one"),
+    )
+    return low, high
+
+
 def umoci_layout(where: Path, layers: tuple[bytes, ...], *, tag: str = "t") -> Path:
     """An OCI layout made by umoci out of layers; the image is `where:tag`."""
     run("umoci", "init", "--layout", str(where))

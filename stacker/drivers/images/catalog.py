@@ -48,7 +48,8 @@ class Catalog:
     def create(self) -> None:
         """Make an empty layout where there is none; the marker comes last."""
         if not self._marker.exists():
-            self._write(())
+            if not self._index.exists():
+                self._write(())
             write_atomic(self._marker, LAYOUT_VERSION, durable=False)
 
     def entries(self) -> tuple[Descriptor, ...]:

@@ -14,6 +14,7 @@ from stacker.base.errors import Invalid, StackerError
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
 from stacker.oci import documents, image_config
+from stacker.oci.chain_id import chain_ids
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 from stacker.oci.index import DEPTH_LIMIT, Index
@@ -33,7 +34,7 @@ def collect(store: Store, *, pinned: Collection[Digest]) -> Collected:
 
     files, size_bytes = 0, 0
     with on_disk("collect images"):
-        for folder in (store.places.blobs, store.places.layers):
+        for folder in store.places.content():
             for path, digest in _content(folder):
                 if digest not in needed:
                     size_bytes += path.stat().st_size
@@ -43,7 +44,7 @@ def collect(store: Store, *, pinned: Collection[Digest]) -> Collected:
 
 
 def reachable(store: Store, entry: Descriptor, depth: int = 0) -> Iterator[Digest]:
-    """Every digest that an entry of the catalog leads to, diff ids included."""
+    """Every digest that an entry of the catalog leads to, with diff ids and chain ids."""
     yield entry.digest
     try:
         document = documents.parse(store.read_document(entry), expected=entry.media_type)
@@ -59,7 +60,8 @@ def reachable(store: Store, entry: Descriptor, depth: int = 0) -> Iterator[Diges
     yield document.config.digest
     yield from (layer.digest for layer in document.layers)
     try:
-        yield from image_config.parse(store.read_document(document.config)).diff_ids
+        diff_ids = image_config.parse(store.read_document(document.config)).diff_ids
+        yield from (*diff_ids, *chain_ids(diff_ids))
     except StackerError:
         return
 

@@ -71,6 +71,7 @@ async def import_tar(
     )
     await pins.add((config_entry.digest, entry.digest))
     store = workshop.store
+    await workshop.in_thread(store.correct, [diff_id])
     await workshop.in_thread(store.add_document, config, config_entry.digest)
     await workshop.in_thread(store.add_document, manifest, entry.digest)
     await workshop.in_thread(store.name, entry)

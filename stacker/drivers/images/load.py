@@ -24,6 +24,7 @@ from stacker.drivers.images.steps import on_disk, step
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import digest as digests
 from stacker.oci import documents, image_config
+from stacker.oci.chain_id import chain_ids
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 from stacker.oci.fields import DOCUMENT_LIMIT
@@ -82,12 +83,13 @@ class _Load:
             await self._pins.add(layer.digest for layer in manifest.layers)
             await self._have(manifest.config, None)
             diff_ids = await self._diff_ids(manifest)
-            await self._pins.add(diff_ids)
+            await self._pins.add((*diff_ids, *chain_ids(diff_ids)))
             limiter = CapacityLimiter(LAYERS_AT_ONCE)
             await run_all(
                 partial(self._layer, layer, diff_id, limiter)
                 for layer, diff_id in zip(manifest.layers, diff_ids, strict=True)
             )
+            await self._workshop.in_thread(self._workshop.store.correct, diff_ids)
             return await self._name(image, entry, manifest)
 
     async def _name(

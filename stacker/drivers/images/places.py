@@ -22,18 +22,23 @@ class Places:
         self.blobs = self.layout / "blobs"
         self.index = self.layout / "index.json"
         self.layers = root / "layers"
+        self.corrections = root / "corrections"
         self.partial = root / "partial"
         self.unsynced = root / "unsynced"
 
     def make(self) -> None:
         """Make the folders; images hold other people's setuid files, so only root may look."""
-        algorithms = [folder / name for folder in (self.blobs, self.layers) for name in HEX_LENGTHS]
         self.root.mkdir(mode=MODE, parents=True, exist_ok=True)
         # parents first: mkdir gives its mode to the last folder only
-        for folder in (self.layout, self.blobs, self.layers, *algorithms):
+        for folder in (self.layout, self.partial, self.unsynced, *self.content()):
             folder.mkdir(mode=MODE, exist_ok=True)
-        for folder in (self.partial, self.unsynced):
-            folder.mkdir(mode=MODE, exist_ok=True)
+        for folder in self.content():
+            for algorithm in HEX_LENGTHS:
+                (folder / algorithm).mkdir(mode=MODE, exist_ok=True)
+
+    def content(self) -> tuple[Path, ...]:
+        """The folders whose files are named by digests."""
+        return self.blobs, self.layers, self.corrections
 
     def blob(self, digest: Digest) -> Path:
         return self.blobs / digest.algorithm / digest.hex
@@ -43,6 +48,12 @@ class Places:
 
     def layer_record(self, diff_id: Digest) -> Path:
         return self.layers / diff_id.algorithm / f"{diff_id.hex}.json"
+
+    def correction(self, chain: Digest) -> Path:
+        return self.corrections / chain.algorithm / f"{chain.hex}.erofs"
+
+    def correction_record(self, chain: Digest) -> Path:
+        return self.corrections / chain.algorithm / f"{chain.hex}.json"
 
     def partial_blob(self, digest: Digest) -> Path:
         return self.partial / f"{digest.algorithm}-{digest.hex}.blob"

@@ -23,6 +23,7 @@ from stacker.drivers.images.retry import retrying
 from stacker.drivers.images.steps import step
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import documents, image_config
+from stacker.oci.chain_id import chain_ids
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 from stacker.oci.index import DEPTH_LIMIT, Index
@@ -76,12 +77,13 @@ class Pull:
             },
         )
         diff_ids = await self._config(manifest)
-        await self._pins.add(diff_ids)
+        await self._pins.add((*diff_ids, *chain_ids(diff_ids)))
         limiter = CapacityLimiter(LAYERS_AT_ONCE)
         await run_all(
             partial(self._layer, descriptor, diff_id, limiter)
             for descriptor, diff_id in zip(manifest.layers, diff_ids, strict=True)
         )
+        await self._in_thread(self._store.correct, diff_ids)
         await self._in_thread(self._store.add_document, source.data, source.digest)
         await self._in_thread(self._store.name, entry)
         self._tell(PullState.DONE)

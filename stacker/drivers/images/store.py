@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from stacker.base.errors import Corrupt, StackerError
 from stacker.drivers.images import catalog
 from stacker.drivers.images.catalog import Catalog
+from stacker.drivers.images.corrections import Correction, Corrections
 from stacker.drivers.images.durability import Unsynced, read_boot_id
 from stacker.drivers.images.places import Places
-from stacker.drivers.images.steps import on_disk
+from stacker.drivers.images.steps import on_disk, step
 from stacker.drivers.images.unpacked import Unpacked
 from stacker.oci import digest as digests
 from stacker.oci import documents, image_config
+from stacker.oci.chain_id import chain_ids
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 from stacker.oci.fields import DOCUMENT_LIMIT
@@ -38,6 +41,7 @@ class Store:
             self.lost = self.unsynced.drop_lost()
             """Files that a power cut took; the images they belonged to are pulled again."""
             self.unpacked = Unpacked(self.places, self.unsynced)
+            self.corrections = Corrections(self.places, self.unsynced)
             self.catalog = Catalog(self.places.layout)
             self.catalog.create()
             self._remove_half_made()
@@ -91,23 +95,53 @@ class Store:
         except StackerError:
             return None
 
-        layers: list[Layer] = []
-        for diff_id in config.diff_ids:
-            layer = self.unpacked.get(diff_id)
-            if layer is None:
-                return None
-            layers.append(
-                Layer(diff_id=str(diff_id), path=str(layer.path), size_bytes=layer.image_size)
-            )
+        layers = self._layers(config.diff_ids)
+        if layers is None:
+            return None
+
         return Image(
             reference=catalog.name_of(entry) or str(entry.digest),
             id=str(manifest.config.digest),
             manifest_digest=str(entry.digest),
             config=config,
-            layers=tuple(layers),
+            layers=layers,
             size_bytes=sum(layer.size_bytes for layer in layers),
             created=config.created,
         )
+
+    def correct(self, diff_ids: Sequence[Digest]) -> None:
+        """Work out what the layers of an image need over one another; all of them are here."""
+        below: list[Path] = []
+        for diff_id, chain in zip(diff_ids, chain_ids(diff_ids), strict=True):
+            layer = self.unpacked.get(diff_id)
+            if layer is None:
+                raise Corrupt(f"layer {diff_id} has gone")
+
+            correction = self.corrections.get(chain) if layer.implied else None
+            if layer.implied and correction is None:
+                with step(f"layer {diff_id.short}"):
+                    correction = self.corrections.make(chain, layer.path, below)
+            below.append(layer.path)
+            if correction is not None and correction.path is not None:
+                below.append(correction.path)
+
+    def _layers(self, diff_ids: Sequence[Digest]) -> tuple[Layer, ...] | None:
+        """What is to be mounted, lowest first; None when something of it is missing."""
+        layers: list[Layer] = []
+        for diff_id, chain in zip(diff_ids, chain_ids(diff_ids), strict=True):
+            layer = self.unpacked.get(diff_id)
+            if layer is None:
+                return None
+
+            name = str(diff_id)
+            layers.append(Layer(diff_id=name, path=str(layer.path), size_bytes=layer.image_size))
+            correction = self.corrections.get(chain) if layer.implied else Correction(path=None)
+            if correction is None:
+                return None
+            if correction.path is not None:
+                path, size = str(correction.path), correction.size
+                layers.append(Layer(diff_id=name, path=path, size_bytes=size))
+        return tuple(layers)
 
     def settle(self) -> None:
         """Bring all that is visible to the disk."""

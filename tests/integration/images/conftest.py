@@ -71,7 +71,7 @@ def final_names(root: Path) -> Callable[[], set[str]]:
     """Everything that is visible as content."""
 
     def listed() -> set[str]:
-        folders = (root / "images/blobs", root / "layers")
+        folders = (root / "images/blobs", root / "layers", root / "corrections")
         return {path.name for folder in folders for path in folder.rglob("*") if path.is_file()}
 
     return listed

@@ -15,6 +15,7 @@ import pytest
 from stacker.base.errors import Denied, NotFound
 from stacker.drivers.images.images import Images
 from stacker.drivers.mounts import Mounts
+from stacker.oci.image import Image
 from stacker.oci.progress import PullProgress, PullState
 from tests.integration.images.conftest import OpenImages
 from tests.registries.debian import (
@@ -26,7 +27,7 @@ from tests.registries.debian import (
     make_certificate,
     run,
 )
-from tests.registries.made import MANIFEST, digest_of
+from tests.registries.made import MANIFEST, dependent_layers, digest_of, umoci_layout
 from tests.registries.tokens import TokenServer
 from tests.registries.trees import tree_of
 
@@ -57,6 +58,27 @@ async def test_mounted_tree_is_what_umoci_unpacks(
     kinds = {layer["mediaType"].rpartition("+")[2] for layer in json.loads(raw)["layers"]}
     assert kinds == {compression}
 
+    assert await _differences(image, layout, tmp_path) == {}
+
+
+@pytest.mark.root
+async def test_layers_that_depend_on_those_below(
+    images: Images, tmp_path: Path, final_names: Callable[[], set[str]]
+) -> None:
+    """Made side by side, they give what unpacking them one after another gives."""
+    layout = umoci_layout(tmp_path / "layout", dependent_layers())
+    (image,) = await images.load(layout)
+    assert len(image.layers) == 3  # the second needs corrections over the first
+    assert await _differences(image, layout, tmp_path) == {}
+    assert await images.find(image.id) == image
+    await images.collect()
+    assert await images.find(image.id) == image
+    await images.remove(image.reference)
+    assert final_names() == set()
+
+
+async def _differences(image: Image, layout: Path, tmp_path: Path) -> dict[str, object]:
+    """What differs between the image, mounted, and umoci's unpacking of the layout."""
     run("umoci", "unpack", "--image", f"{layout}:t", str(tmp_path / "bundle"))
     mounts, target = Mounts(tmp_path / "run"), tmp_path / "run" / "rootfs"
     layers = [Path(layer.path) for layer in image.layers]
@@ -67,9 +89,12 @@ async def test_mounted_tree_is_what_umoci_unpacks(
     finally:
         await mounts.unmount_rootfs(target)
         await mounts.close()
-
-    assert ours.keys() == theirs.keys()
-    assert {name: ours[name] for name in ours if ours[name] != theirs[name]} == {}
+    names = ours.keys() | theirs.keys()
+    return {
+        name: (ours.get(name), theirs.get(name))
+        for name in names
+        if ours.get(name) != theirs.get(name)
+    }
 
 
 async def test_config_and_names(pushed: dict[str, str], layout: Path, images: Images) -> None:
