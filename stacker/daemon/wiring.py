@@ -55,6 +55,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
                 run=settings.run,
                 tag=tag,
                 default_runtime=settings.runtime,
+                facts=facts,
             )
         )
         networks = await opened.enter_async_context(

@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,7 @@ from anyio.abc import TaskGroup
 from stacker.base.errors import Conflict, Failed, NotFound, StackerError
 from stacker.engine import declare, look
 from stacker.engine.contents import Contents
+from stacker.engine.endure import endure
 from stacker.engine.fetch import pull_images
 from stacker.engine.observe import observe
 from stacker.engine.perform import Tools, signal_number
@@ -75,9 +77,12 @@ class Engine:
         for warning in self._state.take_warnings():
             self._warn(warning)
 
-        self._group.start_soon(self._tools.bus.keep)
-        self._group.start_soon(follow_exits, self._tools, self._wake)
-        self._group.start_soon(follow_networks, self._tools, self._wake_all)
+        for task, run in (
+            ("keep events", self._tools.bus.keep),
+            ("follow exits", partial(follow_exits, self._tools, self._wake)),
+            ("follow networks", partial(follow_networks, self._tools, self._wake_all)),
+        ):
+            self._group.start_soon(endure, task, run)
         for loop in self._loops.values():
             self._group.start_soon(self._run_loop, loop)
         return self

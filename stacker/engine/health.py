@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -15,6 +16,7 @@ from anyio.abc import TaskGroup
 from stacker.base.errors import StackerError
 from stacker.engine.bus import Bus
 from stacker.engine.containers import ContainerRecords
+from stacker.engine.endure import endure
 from stacker.engine.ports import Containers
 from stacker.plan.health import Check, Verdict, after_probe, next_probe_in
 from stacker.plan.observed import Health, ObservedContainer, Status
@@ -71,25 +73,28 @@ class HealthProbes:
         self.sync(())
 
     async def _probe(self, target: Probed, scope: anyio.CancelScope) -> None:
+        with scope:
+            await endure(f"probe {target.container.name}", partial(self._probe_on, target))
+
+    async def _probe_on(self, target: Probed) -> None:
         container, check = target.container, target.check
         began = self._now() if container.started_at is None else container.started_at
         known = container.health if container.health is not Health.NONE else Health.STARTING
         verdict = Verdict(health=known)
         self._note(container, verdict)
 
-        with scope:
-            while True:
-                running_s = max(0.0, self._now() - began)
-                await anyio.sleep(next_probe_in(verdict, check, running_s=running_s))
-                succeeded, detail = await self._ask(target)
-                verdict = after_probe(
-                    verdict,
-                    check,
-                    succeeded=succeeded,
-                    detail=detail,
-                    running_s=max(0.0, self._now() - began),
-                )
-                self._note(container, verdict)
+        while True:
+            running_s = max(0.0, self._now() - began)
+            await anyio.sleep(next_probe_in(verdict, check, running_s=running_s))
+            succeeded, detail = await self._ask(target)
+            verdict = after_probe(
+                verdict,
+                check,
+                succeeded=succeeded,
+                detail=detail,
+                running_s=max(0.0, self._now() - began),
+            )
+            self._note(container, verdict)
 
     async def _ask(self, target: Probed) -> tuple[bool, str]:
         try:

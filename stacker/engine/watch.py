@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup
 
 from stacker.base.errors import StackerError
 from stacker.engine import declare
+from stacker.engine.endure import endure
 from stacker.engine.ports import WatchFiles
 from stacker.plan.declaration import Declaration
 
@@ -39,9 +40,12 @@ class Watches:
             scope.cancel()
 
     async def _follow(self, stack: str, declaration: Declaration, scope: anyio.CancelScope) -> None:
-        with scope:
+        async def run() -> None:
             async for _ in self._watch_files(await self._files(declaration)):
                 await self._apply(stack, declaration)
+
+        with scope:
+            await endure(f"watch the files of {stack}", run)
 
     async def _files(self, declaration: Declaration) -> tuple[Path, ...]:
         try:
