@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stacker.base.errors import Unavailable
+from stacker.base.errors import NotFound, Unavailable
 from stacker.cli import notes, progress
 from stacker.cli.exits import Exit
 from stacker.cli.options import add_stack, add_timeout
@@ -43,7 +43,11 @@ def run(call: Call) -> int:
     except Unavailable:
         notes.note("no supervisor runs: nothing is up")
         return Exit.OK
-    stack = find(call, supervisor)
+    try:
+        stack = find(call, supervisor)
+    except NotFound as error:
+        notes.note(f"{error}: nothing to take down")
+        return Exit.OK
     wanted = DownRequest(volumes=call.arguments.volumes, timeout_s=call.arguments.timeout)
     ended = decode(DownReply, progress.follow(supervisor.down(stack, wanted)), lenient=True)
     if ended.supervisor_ends and not session.wait_for_end(call.place, timeout_s=SUPERVISOR_END_S):

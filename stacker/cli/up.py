@@ -31,7 +31,8 @@ EXAMPLES = """examples:
   stacker up --pull always -d web    look for a newer image of one service
 """
 
-GONE_FOR_S = 60.0
+RETRY_AFTER_S = 0.2
+"""A stream that breaks sooner is not asked for again: it would break again."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,12 +111,13 @@ class _Following:
     def through(self, operation: Operation) -> WaitReply:
         """Show progress until it is true, or cannot become so."""
         while True:
+            began = time.monotonic()
             try:
                 return self._show(operation)
             except Unavailable:
-                if self.accepted is None:
+                if self.accepted is None or time.monotonic() - began < RETRY_AFTER_S:
                     raise
-                notes.warning("the supervisor went away; waiting for it")
+                notes.warning("the supervisor went away; going on with the next one")
                 operation = self._again(self.accepted)
 
     def _show(self, operation: Operation) -> WaitReply:

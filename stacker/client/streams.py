@@ -49,6 +49,7 @@ class Operation:
     def __init__(self, response: Response) -> None:
         self._response = response
         self._result: dict[str, object] | None = None
+        self._read = False
         self.accepted: UpReply | None = None
         """What an ``up`` has been promised; there before its first event."""
 
@@ -63,11 +64,13 @@ class Operation:
                 yield line.event
             if line.result is not None:
                 self._result = line.result
+        self._read = True
 
     def result(self) -> dict[str, object]:
         """Return the last line's result, after the events that are left."""
-        for _ in self:
-            pass
+        if not self._read:
+            for _ in self:
+                pass
         if self._result is None:
             raise Unavailable("the supervisor ended before the operation did")
         return self._result

@@ -14,6 +14,9 @@ from stacker.daemon.settings import Settings
 from stacker.engine.engine import Engine
 
 
+MAX_EXECS = 256
+
+
 class Activity:
     """Counts the requests that are being carried out; streams that only watch do not count."""
 
@@ -54,7 +57,7 @@ class Context:
     """For what goes on when the request that asked for it is gone."""
     settings: Settings
     activity: Activity = field(default_factory=Activity)
-    execs: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(256))
+    execs: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(MAX_EXECS))
     """Each exec session holds a connection and three pipes."""
 
 

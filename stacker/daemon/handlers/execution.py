@@ -44,7 +44,7 @@ async def exec_(request: web.Request) -> web.StreamResponse:
     if not body.args:
         raise Invalid("exec: no command is given")
     try:
-        context.execs.acquire_on_behalf_of_nowait(request)
+        context.execs.acquire_nowait()
     except anyio.WouldBlock as error:
         raise Unavailable("exec: too many sessions") from error
 
@@ -62,7 +62,7 @@ async def exec_(request: web.Request) -> web.StreamResponse:
             with anyio.CancelScope(shield=True), anyio.move_on_after(GOODBYE_S):
                 await session.aclose()
     finally:
-        context.execs.release_on_behalf_of(request)
+        context.execs.release()
     if request.transport is not None:
         request.transport.abort()
     return web.Response()  # for nobody: the connection is gone
