@@ -18,6 +18,7 @@ from runtime.monitor.pipes import Outputs
 from runtime.monitor.processes import Early, Process, Processes
 from runtime.monitor.spawn_stdio import SpawnStdio
 from runtime.wire.messages import (
+    MOST_FDS,
     VERSION,
     Adopt,
     Attach,
@@ -41,7 +42,7 @@ from runtime.wire.messages import (
 )
 
 _MOST_OUTPUT = 48 * 1024
-_MOST_KEPT = 4096
+_MOST_KEPT = 16384
 
 Finish = Callable[[int], None]
 
@@ -57,7 +58,7 @@ class Server:
         self._children: dict[int, Finish] = {}
         self._spawning = 0
         self._early: dict[int, Early] = {}
-        self._kept: dict[str, int] = {}
+        self._kept: dict[str, list[int]] = {}
         self.may_end = False
         self._actions: dict[type[Any], Callable[[Client, int, Any, list[int]], None]] = {
             Hello: self._hello,
@@ -224,27 +225,24 @@ class Server:
         client.answer(number, Done() if done else Refused(0, f"{forget.key} still runs"))
 
     def _keep(self, client: Client, number: int, keep: Keep, fds: list[int]) -> None:
-        if len(fds) != 1 or len(self._kept) >= _MOST_KEPT:
-            client.answer(number, Refused(0, f"{keep.name}: cannot be kept"))
+        if sum(map(len, self._kept.values())) + len(fds) > _MOST_KEPT:
+            client.answer(number, Refused(0, f"{keep.name}: too many are kept"))
             return
-        self._let_go(keep.name)
-        self._kept[keep.name] = os.dup(fds[0])
+        if not keep.more:
+            self._let_go(keep.name)
+        self._kept.setdefault(keep.name, []).extend(os.dup(fd) for fd in fds)
         client.answer(number, Done())
 
     def _fetch(self, client: Client, number: int, fetch: Fetch, _fds: list[int]) -> None:
-        fd = self._kept.get(fetch.name)
-        if fd is None:
-            client.answer(number, Refused(0, f"{fetch.name} is not kept"))
-        else:
-            client.answer(number, Done(), (fd,))
+        kept = self._kept.get(fetch.name, [])
+        client.answer(number, Done(), tuple(kept[fetch.first : fetch.first + MOST_FDS]))
 
     def _drop(self, client: Client, number: int, drop: Drop, _fds: list[int]) -> None:
         self._let_go(drop.name)
         client.answer(number, Done())
 
     def _let_go(self, name: str) -> None:
-        fd = self._kept.pop(name, None)
-        if fd is not None:
+        for fd in self._kept.pop(name, []):
             os.close(fd)
 
     def _shutdown(self, client: Client, number: int, _shutdown: Shutdown, _fds: list[int]) -> None:

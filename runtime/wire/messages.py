@@ -12,8 +12,8 @@ has an id of the sender's choice, its answer has the same; what the monitor says
     List                            Listing
     Attach                          Done (fds: stdin, or pty master) | Refused
     Forget, Drop, Shutdown          Done | Refused
-    Keep       (fd)                 Done | Refused
-    Fetch                           Done (fd) | Refused
+    Keep       (fds)                Done | Refused
+    Fetch                           Done (fds)
     Names                           Listing
     -                               Exited, to everyone who is connected
 
@@ -29,7 +29,8 @@ from typing import Any, NamedTuple, cast
 VERSION = 1
 LARGEST = 160 * 1024
 """Bytes of a packet; the kernel's default send buffer holds more."""
-MOST_FDS = 4
+MOST_FDS = 250
+"""The kernel passes 253 at most (SCM_MAX_FD)."""
 
 CONSOLE = "@console"
 """In the arguments of a Spawn: the monitor puts the path of its console socket there."""
@@ -130,11 +131,17 @@ class Forget(NamedTuple):
 
 
 class Keep(NamedTuple):
+    """Hold duplicates of the fds that come along."""
+
     name: str
+    more: bool
+    """True: behind those that the name has; False: in their place."""
 
 
 class Fetch(NamedTuple):
     name: str
+    first: int
+    """From which on; as many come as fit into a message."""
 
 
 class Drop(NamedTuple):

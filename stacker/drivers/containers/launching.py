@@ -1,0 +1,149 @@
+"""Starts and removes containers: the bundle directory, the runtime's command, the monitor."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import anyio
+
+from runtime.wire.messages import (
+    BUILTIN,
+    Call,
+    Refused,
+    Result,
+    Spawn,
+    Started,
+    Stdio,
+    decode,
+    encode,
+)
+from stacker.base import canonical_json
+from stacker.base.errors import Failed
+from stacker.drivers.containers import cgroups, kernel
+from stacker.drivers.containers.monitor import LAUNCH, Monitor
+from stacker.drivers.containers.paths import Paths
+from stacker.drivers.containers.runtimes import ENVIRONMENT, Runtime, find_program
+from stacker.drivers.containers.table import Table
+from stacker.plan import container_specs
+from stacker.plan.container_specs import Launch
+
+_KILLED_WITHIN_S = 10.0
+
+
+class Launcher:
+    def __init__(
+        self, paths: Paths, table: Table, monitor: Monitor, default_runtime: str | None
+    ) -> None:
+        self._paths = paths
+        self._table = table
+        self._monitor = monitor
+        self._default = default_runtime or BUILTIN
+
+    async def start(self, launch: Launch) -> container_specs.Started:
+        container_id = launch.container_id
+        bundle = self._paths.bundle(container_id)
+        program = find_program(launch.runtime or self._default)
+        await self.clear(container_id)
+        self._table.remove(container_id)
+
+        runtime = self._runtime(program, bundle)
+        spawn = self._prepare(launch, bundle, runtime)
+        reply = await self._monitor.request(spawn)
+        message = reply.message
+        if not isinstance(message, Started):
+            reply.close()
+            said = message.message if isinstance(message, Refused) else ""
+            await self.clear(container_id)
+            reason = runtime.last_error() or said or "the runtime gave no reason"
+            raise Failed(f"start: {Path(program).name}: {reason}")
+
+        fds = (reply.take_fd(), reply.take_fd())
+        entry = self._table.started(container_id, message.pid, message.start_time, fds)
+        return container_specs.Started(pid=entry.pid, start_time=entry.start_time)
+
+    async def clear(self, container_id: str) -> None:
+        """Remove what a runtime holds of this container, running or not; idempotent."""
+        if (self._paths.bundle(container_id) / LAUNCH).exists():
+            await self._delete_from_runtime(container_id)
+
+        entry = self._table.get(container_id)
+        if entry is None or not entry.running:
+            return
+        if entry.pidfd is not None:
+            kernel.send_signal(entry.pidfd, signal.SIGKILL)
+        with anyio.move_on_after(_KILLED_WITHIN_S):
+            await entry.ended.wait()
+        if entry.running:
+            raise Failed(f"container {container_id}: delete: its process does not end")
+
+    async def _delete_from_runtime(self, container_id: str) -> None:
+        runtime = self.runtime_of(container_id)
+        if not runtime.has(container_id):
+            return
+        reply = await self._monitor.request(Call(runtime.delete(container_id), ENVIRONMENT))
+        match reply.message:
+            case Result(code=0):
+                pass
+            case Result(errors=said) | Refused(message=said):
+                raise Failed(
+                    f"delete: {Path(runtime.program).name}: {runtime.last_error() or said}"
+                )
+            case _:
+                raise Failed("delete: the monitor answers wrongly")
+
+    async def forget(self, container_id: str) -> None:
+        """Remove the bundle directory and every trace of its process."""
+        entry = self._table.get(container_id)
+        if entry is not None:
+            cgroups.remove_empty(entry.cgroups)
+        await self._monitor.forget(container_id)
+        self._table.remove(container_id)
+        shutil.rmtree(self._paths.bundle(container_id), ignore_errors=True)
+
+    def runtime_of(self, container_id: str) -> Runtime:
+        """Return the runtime that started the container."""
+        bundle = self._paths.bundle(container_id)
+        try:
+            _, launched = decode((bundle / LAUNCH).read_bytes())
+        except (OSError, ValueError) as error:
+            raise Failed(f"container {container_id}: how it was started is not known") from error
+        assert isinstance(launched, Spawn)
+        return self._runtime(launched.argv[0], bundle)
+
+    def _runtime(self, program: str, bundle: Path) -> Runtime:
+        return Runtime(
+            program=program, state=self._paths.runtime_state(program), log=bundle / "runtime.log"
+        )
+
+    def _prepare(self, launch: Launch, bundle: Path, runtime: Runtime) -> Spawn:
+        pid_file = bundle / "pid"
+        logs = self._paths.logs(launch.container_id)
+        spawn = Spawn(
+            launch.container_id,
+            runtime.run(
+                launch.container_id, bundle=bundle, pid_file=pid_file, console=launch.terminal
+            ),
+            ENVIRONMENT,
+            str(pid_file),
+            Stdio(
+                "pty" if launch.terminal else "log",
+                str(bundle),
+                str(logs),
+                launch.log.max_size,
+                launch.log.max_files,
+                launch.stdin_open,
+            ),
+            True,
+        )
+        try:
+            for directory in (bundle, logs, runtime.state):
+                os.makedirs(directory, 0o700, exist_ok=True)
+            pid_file.unlink(missing_ok=True)
+            (bundle / "config.json").write_bytes(canonical_json.dumps(launch.spec))
+            (bundle / LAUNCH).write_bytes(encode(0, spawn))
+        except OSError as error:
+            raise Failed(f"start: write {bundle.name}: {error.strerror}".lower()) from error
+        return spawn
