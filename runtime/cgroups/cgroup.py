@@ -11,7 +11,7 @@ import os
 import signal
 
 from runtime.cgroups import controllers, devices, freezer, paths, tree
-from runtime.cgroups.apply import apply, read_file, write_file
+from runtime.cgroups.apply import apply, write_file
 from runtime.cgroups.detect import Layout, detect
 from runtime.cgroups.device_rules import device_rules
 from runtime.cgroups.mounts import CgroupMount, cgroup_mounts
@@ -68,8 +68,16 @@ class Cgroup:
         return found if self.unified is None else [*found, self.unified]
 
     def create(self) -> None:
-        """Make the directories; refuses one that has processes: they would get our limits."""
+        """Make the directories; refuses a place where processes are, in it or below it.
+
+        They would get our limits, and die with our container. After a refusal this object holds
+        nothing: whoever cleans up after it harms nobody.
+        """
         layout = self._detected()
+        occupied = next((path for path in self.directories if tree.members(path)), None)
+        if occupied is not None:
+            self.legacy, self.unified = {}, None
+            raise StateConflict(f"the cgroup {occupied} has processes already")
         hierarchies = (*layout.legacy, *((layout.unified,) if layout.unified else ()))
         for hierarchy, directory in zip(hierarchies, self.directories, strict=True):
             try:
@@ -78,11 +86,8 @@ class Cgroup:
                     tree.inherit_cpuset(levels)
                 if hierarchy.version == 2 and hierarchy.controllers:
                     tree.enable_controllers(hierarchy.mountpoint, levels)
-                occupied = read_file(f"{directory}/cgroup.procs") != ""
             except OSError as error:
                 raise _fault(f"make the cgroup {directory}", error) from error
-            if occupied:
-                raise StateConflict(f"the cgroup {directory} has processes already")
 
     def apply(self, resources: Section) -> list[str]:
         """Set `linux.resources`, the first time or again; gives warnings, one line each."""

@@ -70,7 +70,7 @@ def members(directory: str) -> list[int]:
     for path in walk(directory):
         try:
             pids.extend(int(line) for line in read_file(f"{path}/cgroup.procs").split())
-        except (FileNotFoundError, OSError):
+        except OSError:
             # gone in between; or threaded, then its domain, an ancestor, lists them
             continue
     return pids

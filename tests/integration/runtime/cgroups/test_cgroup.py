@@ -24,16 +24,18 @@ pytestmark = [
 ]
 
 MEBIBYTE = 1 << 20
+PARENT = f"/stacker-test-{os.getpid()}"
+NAME = "inner"
 
 
 @pytest.fixture
 def cgroup() -> Iterator[Cgroup]:
-    made = open_cgroup(f"/stacker-test-{os.getpid()}/{os.urandom(4).hex()}")
+    made = open_cgroup(f"{PARENT}/{NAME}")
     made.create()
     yield made
     made.kill()
     made.remove()
-    open_cgroup(f"/stacker-test-{os.getpid()}").remove()
+    open_cgroup(PARENT).remove()
     assert not any(Path(directory).exists() for directory in made.directories)
 
 
@@ -243,8 +245,13 @@ def test_remove_takes_what_the_container_made_below(cgroup: Cgroup) -> None:
 
 def test_a_cgroup_with_processes_is_not_taken_over(cgroup: Cgroup) -> None:
     pid = sleeper(cgroup)
-    with pytest.raises(StateConflict, match="has processes"):
-        cgroup.create()
+    for path in (f"{PARENT}/{NAME}", PARENT):
+        other = open_cgroup(path)
+        with pytest.raises(StateConflict, match="has processes"):
+            other.create()
+        # whoever cleans up after the refusal harms nobody
+        other.kill()
+        other.remove()
     again = Cgroup.from_json(cgroup.to_json())
     assert again.pids() == [pid]
     again.kill()
