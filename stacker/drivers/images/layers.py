@@ -20,9 +20,6 @@ from stacker.oci import tar
 
 __all__ = ["Compression", "LayerBuilder", "LayerLimits", "LayerResult"]
 
-_RATIO_GRACE = 64 << 20
-"""Below this many bytes no ratio is looked at: a layer of one empty log file may well be 1000:1."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerLimits:
@@ -31,6 +28,8 @@ class LayerLimits:
     uncompressed: int = 64 << 30
     ratio: int = 200
     """Of plain to compressed bytes; deflate reaches 1032 on zeros, real layers 2 to 10."""
+    ratio_from: int = 1 << 30
+    """Below this many bytes no ratio is looked at: a layer of one empty disk image is honest."""
     image: int = 64 << 30
     """Bytes of the EROFS file, the holes of sparse files included."""
     tar: tar.Limits = field(default_factory=tar.Limits)
@@ -100,7 +99,7 @@ class LayerBuilder:
         limits = self._limits
         if self._size > limits.uncompressed:
             raise Corrupt(f"layer: more than {limits.uncompressed} bytes uncompressed")
-        if self._size > _RATIO_GRACE and self._size > self._fed * limits.ratio:
+        if self._size > limits.ratio_from and self._size > self._fed * limits.ratio:
             raise Corrupt(f"layer: grows more than {limits.ratio} times when decompressed")
         self._digest.update(piece)
         self._tree.apply(self._reader.feed(piece))
