@@ -25,6 +25,8 @@ from stacker.oci.image import Image
 from stacker.oci.progress import PullProgress
 from stacker.plan.container_specs import Process
 from stacker.plan.desired import Desired, namespace_parents
+from stacker.plan.health import check_of
+from stacker.plan.observed import Health
 from stacker.plan.operations import (
     AnyOperation,
     CreateContainer,
@@ -215,10 +217,13 @@ class Performer:
             self._note_failed_start(record, restart=operation.restart)
             raise type(error)(f"container {record.name}: {error.message}") from error
 
+        check = check_of(service.healthcheck, image.config.healthcheck)
         tools.records.update(
             record.id,
             lambda r: replace(
                 r,
+                health=Health.STARTING if check is not None else Health.NONE,
+                health_detail="",
                 pid=started.pid,
                 start_time=started.start_time,
                 started_at=tools.now(),
