@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from stacker.base.text import size
 from stacker.cli import output
 from stacker.cli.exits import Exit
 from stacker.cli.options import add_format
-from stacker.base.text import size
 from stacker.wire.message import encode
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   stacker images
-  stacker images --format json | jq '.[].references'
+  stacker images --format json | jq '.images[].references'
 """
 
 HEADERS = ("IMAGE", "ID", "PLATFORM", "CREATED", "SIZE")
@@ -29,11 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
-    rows = call.connect_or_start().images().images
+    answer = call.connect_or_start().images()
+    rows = answer.images
     if call.arguments.quiet:
         output.lines(row.id for row in rows)
     elif call.arguments.format == "json":
-        output.json_document([encode(row) for row in rows])
+        output.json_document(encode(answer))
     else:
         cells = [_cells(row, reference) for row in rows for reference in row.references or ("-",)]
         output.table(HEADERS, sorted(cells))

@@ -7,6 +7,7 @@ from stacker.cli import output
 from stacker.cli.exits import Exit
 from stacker.cli.options import add_format
 from stacker.wire.message import encode
+from stacker.wire.replies import Stacks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   stacker ls
-  stacker ls --format json | jq '.[] | select(.in_sync | not)'
+  stacker ls --format json | jq '.stacks[] | select(.in_sync | not)'
 """
 
 HEADERS = ("NAME", "DECLARED", "SERVICES", "STATE", "FILES")
@@ -29,13 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(call: Call) -> int:
     try:
-        rows = call.connect().stacks().stacks
+        supervisor = call.connect()
     except Unavailable:
-        rows = ()  # nothing is supervised: that is an answer
-    if call.arguments.format == "json":
-        output.json_document([encode(row) for row in rows])
+        answer = Stacks()  # nothing is supervised: that is an answer
     else:
-        output.table(HEADERS, [_cells(row) for row in rows])
+        answer = supervisor.stacks()
+    if call.arguments.format == "json":
+        output.json_document(encode(answer))
+    else:
+        output.table(HEADERS, [_cells(row) for row in answer.stacks])
     return Exit.OK
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stacker.cli import notes
 from stacker.base.text import clean, size
+from stacker.cli import notes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

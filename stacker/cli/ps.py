@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from stacker.base.errors import Unavailable
+from stacker.base.text import span
 from stacker.cli import output
 from stacker.cli.exits import Exit
 from stacker.cli.options import add_format, add_stack
 from stacker.cli.selection import find_or_all, take_file
-from stacker.base.text import span
+from stacker.wire.replies import Containers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(call: Call) -> int:
     services = take_file(call, call.arguments.words)
-    now, rows = _fetch(call)
+    answer = _fetch(call)
+    now, rows = answer.now, list(answer.containers)
     if not call.arguments.all:
         rows = [row for row in rows if row.status != "exited" or row.note]
     if services:
@@ -46,19 +48,18 @@ def run(call: Call) -> int:
     elif call.arguments.format == "json":
         from stacker.wire.message import encode
 
-        output.json_document([encode(row) for row in rows])
+        output.json_document(encode(Containers(now=now, containers=tuple(rows))))
     else:
         output.table(HEADERS, [_cells(row, now) for row in rows])
     return Exit.OK
 
 
-def _fetch(call: Call) -> tuple[float, list[ContainerRow]]:
+def _fetch(call: Call) -> Containers:
     try:
         supervisor = call.connect()
-        answer = supervisor.containers(find_or_all(call, supervisor))
     except Unavailable:
-        return 0.0, []  # nothing is supervised: that is an answer
-    return answer.now, list(answer.containers)
+        return Containers(now=0.0)  # nothing is supervised: that is an answer
+    return supervisor.containers(find_or_all(call, supervisor))
 
 
 def _cells(row: ContainerRow, now: float) -> tuple[str, ...]:

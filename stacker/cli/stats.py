@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
+from stacker.base.text import clean, size
 from stacker.cli import output
 from stacker.cli.exits import Exit
 from stacker.cli.options import add_format, add_stack
 from stacker.cli.selection import find_or_all
-from stacker.base.text import clean, size
 from stacker.wire.message import encode
 
 TYPE_CHECKING = False
@@ -41,12 +41,13 @@ def run(call: Call) -> int:
     before: dict[str, StatsRow] = {}
     first = True
     while True:
-        rows = supervisor.stats(stack).rows
+        answer = supervisor.stats(stack)
+        rows = answer.rows
         if arguments.json:
             for row in rows:
                 output.json_line(encode(row))
         elif arguments.format == "json":
-            output.json_document([encode(row) for row in rows])
+            output.json_document(encode(answer))
         elif not (first and arguments.no_stream):
             _show(rows, before, live=not arguments.no_stream and output.is_terminal())
         if arguments.no_stream and (arguments.json or arguments.format == "json" or not first):

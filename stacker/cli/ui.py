@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from stacker.cli.exits import Exit
+import os
+import sys
+
 from stacker.cli.options import add_stack
 
 TYPE_CHECKING = False
@@ -22,8 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
-    supervisor = call.connect()
-    from stacker.tui.app import run as run_dashboard
-
-    run_dashboard(supervisor, stack=call.project)
-    return Exit.OK
+    supervisor = call.connect()  # says what is missing while the terminal is still whole
+    # -P: what lies in the caller's directory is not ours to run
+    command = [sys.executable, "-P", "-m", "stacker.tui", supervisor.path]
+    if call.project:
+        command.append(call.project)
+    sys.stdout.flush()
+    os.execv(command[0], command)

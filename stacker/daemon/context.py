@@ -13,7 +13,6 @@ from anyio.abc import TaskGroup
 from stacker.daemon.settings import Settings
 from stacker.engine.engine import Engine
 
-
 MAX_EXECS = 256
 
 
