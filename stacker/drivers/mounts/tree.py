@@ -61,10 +61,9 @@ class MountTree:
                 if self._stands(lowers, upper, target):
                     return
                 self._unmount_all(target)
-            fresh = _make_upper(upper)
+            if not upper.exists():
+                _make_upper(upper, lowers)
             work.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if fresh:
-                _copy_root(lowers, upper)
             way = mount_overlay(lowers, upper=upper, work=work, target=target, ways=self._ways)
             self._ways = self._ways[self._ways.index(way) :]
         except BaseException:
@@ -174,12 +173,12 @@ def _is_mount(path: Path) -> bool:
         return False
 
 
-def _make_upper(upper: Path) -> bool:
-    try:
-        upper.mkdir(mode=0o755, parents=True)
-    except FileExistsError:
-        return False
-    return True
+def _make_upper(upper: Path, lowers: Sequence[Path]) -> None:
+    """Makes the upper directory; it has its name only once it has its attributes."""
+    fresh = upper.with_name(f"{upper.name}.new")
+    fresh.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _copy_root(lowers, fresh)
+    fresh.rename(upper)
 
 
 def _copy_root(lowers: Sequence[Path], upper: Path) -> None:
