@@ -13,18 +13,12 @@ import sys
 from runtime.errors import LaunchFailed
 
 _FORBIDDEN = frozenset(("import", "ctypes.dlopen", "ctypes.dlsym", "marshal.loads", "exec"))
-# looked up once each: a codec found is cached in the interpreter. These are all that the steps
-# use; any other, like the idna of an address, is an import and therefore refused
-_CODECS = ("utf-8", "ascii", "latin-1")
-_ERROR_HANDLERS = ("strict", "replace", "surrogateescape", "backslashreplace")
-
-
-def preload() -> None:
-    for name in _CODECS:
-        codecs.lookup(name)
-    for name in _ERROR_HANDLERS:
-        codecs.lookup_error(name)
-    codecs.lookup(sys.getfilesystemencoding())
+# looked up once each, when this module is imported: a codec found is cached in the interpreter.
+# These are all that the steps use; any other, like the idna of an address, is refused
+for _name in ("utf-8", "ascii", sys.getfilesystemencoding()):
+    codecs.lookup(_name)
+for _name in ("strict", "replace", "surrogateescape", "backslashreplace"):
+    codecs.lookup_error(_name)
 
 
 def close_the_door() -> None:

@@ -11,7 +11,6 @@ import stat
 from runtime.errors import KernelFault, step
 from runtime.launch import messages
 from runtime.launch.console import take_terminal
-from runtime.launch.guard import preload
 from runtime.launch.hooks import run_hooks
 from runtime.launch.procfs import write_oom_score
 from runtime.launch.program import environment_of, execute, find_program
@@ -36,7 +35,6 @@ _DEFAULT_UMASK = 0o022
 
 def hide_process(_: Init) -> None:
     set_dumpable(False)
-    preload()
 
 
 def wait_for_go(it: Init) -> None:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from runtime.linux.libc import syscall
 from runtime.linux.sealed import start_program
 from tests.integration.runtime.conftest import Bundle, Runtime, call_warm
 
 pytestmark = pytest.mark.root
+RENAMEAT2 = 316 if os.uname().machine == "x86_64" else 276
 
 
 @pytest.fixture
@@ -171,6 +173,39 @@ def test_nothing_below_the_root_is_opened_before_the_program(
     for line in mine[:end]:
         harmless = "MAP_ANONYMOUS" in line or 'openat(AT_FDCWD, "/", O_RDONLY|O_' in line
         assert harmless or 'openat(AT_FDCWD, "/", O_RDONLY|O_CLOEXEC|O_PATH' in line, line
+
+
+def test_a_volume_whose_links_change_while_containers_start(
+    runtime: Runtime, bundle: Bundle, identity: str, canary: Path
+) -> None:
+    """CVE-2021-30465: a directory of a shared volume becomes a link between check and mount."""
+    volume = bundle.path / "volume"
+    (volume / "target").mkdir(parents=True)
+    (volume / "link").symlink_to(canary)
+    source = bundle.path / "source"
+    source.mkdir()
+    bundle.config["mounts"] += [
+        {"destination": "/data", "type": "bind", "source": str(volume), "options": ["bind"]},
+        {"destination": "/data/target", "type": "bind", "source": str(source), "options": ["bind"]},
+        {"destination": "/data/target/below", "type": "tmpfs", "source": "tmpfs"},
+    ]
+    path = bundle.shell("touch /data/target/x")
+    swapper = os.fork()
+    if swapper == 0:
+        exchange_for_ever(volume / "target", volume / "link")
+    try:
+        for _ in range(40):
+            call_warm("--root", str(runtime.root), "run", "--bundle", path, identity)
+    finally:
+        os.kill(swapper, 9)
+        os.waitpid(swapper, 0)
+    assert unchanged(canary)
+
+
+def exchange_for_ever(one: Path, other: Path) -> None:
+    exchange, parent = 2, -100
+    while True:
+        syscall(RENAMEAT2, parent, os.fsencode(one), parent, os.fsencode(other), exchange)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from runtime.errors import CommandNotRunnable, LaunchFailed
 from runtime.launch import exec_init, init, messages
 from runtime.launch.channel import channel_pair
-from runtime.launch.guard import close_the_door, preload
+from runtime.launch.guard import close_the_door
 from runtime.launch.program import environment_of, find_program
 
 
@@ -32,7 +32,6 @@ def in_child(function: Callable[[], object]) -> bool:
 
 def test_after_the_door_is_closed_nothing_is_imported() -> None:
     def attempt() -> None:
-        preload()
         close_the_door()
         import this  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
@@ -41,7 +40,6 @@ def test_after_the_door_is_closed_nothing_is_imported() -> None:
 
 def test_after_the_door_is_closed_no_codec_is_looked_up() -> None:
     def attempt() -> None:
-        preload()
         close_the_door()
         "a.b".encode("punycode")
 
@@ -50,7 +48,6 @@ def test_after_the_door_is_closed_no_codec_is_looked_up() -> None:
 
 def test_after_the_door_is_closed_the_steps_go_on() -> None:
     def attempt() -> None:
-        preload()
         close_the_door()
         assert "x".encode("utf-8", "surrogateescape") == b"x"
         try:
