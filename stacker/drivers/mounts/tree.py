@@ -80,7 +80,9 @@ class MountTree:
             unmount(mounted.target)
         _remove_directory(target)
         left = [mounted for mounted in table if mounted.target != target]
-        self._drop_layers(left, {lower for mounted in ours for lower in mounted.lowers})
+        lowers = {lower for mounted in ours for lower in mounted.lowers}
+        unnamed = any(lower.startswith(DESCRIPTOR) for lower in lowers)
+        self._drop_layers(left, None if unnamed else lowers)
 
     def sweep(self, needed: Collection[Path]) -> None:
         """Unmounts every root file system that is not needed, then every layer left unused."""
@@ -131,6 +133,9 @@ class MountTree:
                 used.update(mounted.lowers)
             elif mounted.filesystem == "erofs" and mounted.target.parent == self._layers:
                 places.append(mounted.target)
+        if any(lower.startswith(DESCRIPTOR) for lower in used):
+            # the table does not say what these are: whoever unmounts the last one sweeps
+            return
         for place in places:
             name = os.fspath(place)
             if name not in used and (among is None or name in among):

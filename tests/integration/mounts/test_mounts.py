@@ -242,9 +242,11 @@ async def test_an_image_without_layers(host: Host) -> None:
     await host.mounts.close()
 
 
-async def test_many_layers_and_long_paths(tmp_path: Path) -> None:
-    base = tmp_path / ("long" * 40)
-    base.mkdir()
+@pytest.mark.parametrize("length", [1, 60])
+async def test_many_layers_and_long_paths(tmp_path: Path, length: int) -> None:
+    """Paths over 255 bytes do not fit fsconfig, and are not named in the mount table."""
+    base = tmp_path / ("long" * length) / ("path" * length)
+    base.mkdir(parents=True)
     host = Host(base)
     layers = [image(base / f"{number}", {f"f{number}": b""}) for number in range(130)]
     target = await host.mount("c", *layers)
@@ -252,7 +254,10 @@ async def test_many_layers_and_long_paths(tmp_path: Path) -> None:
     before = target.stat().st_dev
     await host.mount("c", *layers)
     assert target.stat().st_dev == before
+    second = await host.mount("d", *layers)
     await host.mounts.unmount_rootfs(target)
+    assert len(host.mounted("erofs")) == 130
+    await host.mounts.unmount_rootfs(second)
     assert host.mounted("erofs") == []
     await host.mounts.close()
 
