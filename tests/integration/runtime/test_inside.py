@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.integration.runtime.conftest import Bundle, Runtime
+from tests.integration.runtime.conftest import Bundle, Runtime, wait_until
 
 pytestmark = pytest.mark.root
 
@@ -230,6 +232,40 @@ def test_a_new_user_namespace(runtime: Runtime, bundle: Bundle, identity: str) -
     for parent in bundle.path.parents:
         if str(parent).startswith("/tmp/"):
             os.chmod(parent, os.stat(parent).st_mode | 0o011)
-    script = "id -u; cat /proc/self/uid_map; echo x > /dev/null && echo ok"
-    seen = run_shell(runtime, bundle, identity, script).split()
+    script = "id -u; cat /proc/self/uid_map; echo x > /dev/null && echo ok; exec sleep 100"
+    with (bundle.path / "said").open("w+") as said:
+        subprocess.run(
+            runtime.argv("run", "--detach", "--bundle", bundle.shell(script), identity),
+            stdout=said, check=True, timeout=20,
+        )  # fmt: skip
+        wait_until(lambda: "ok" in (bundle.path / "said").read_text())
+    seen = (bundle.path / "said").read_text().split()
     assert seen == ["0", "0", "100000", "65536", "ok"]
+    inside = runtime.ok("exec", identity, "sh", "-c", "id -u; cat /proc/self/cgroup; echo $$")
+    assert inside.split()[0] == "0"
+    # the process is in the cgroup although its user may not write to any
+    pid = runtime.state(identity)["pid"]
+    assert f"/{identity}" in Path(f"/proc/{pid}/cgroup").read_text()
+
+
+def test_the_move_that_takes_the_place_of_the_pivot(
+    any_runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    path = bundle.shell("ls / | wc -l; cat /proc/1/comm; touch /new && echo made")
+    seen = any_runtime.ok("run", "--no-pivot", "--bundle", path, identity)
+    assert seen.split() == [str(len(os.listdir(bundle.rootfs)) - 1), "sh", "made"]
+
+
+def test_ps_lists_the_processes_by_their_host_numbers(
+    any_runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    any_runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "100"), identity)
+    pid = any_runtime.state(identity)["pid"]
+    assert json.loads(any_runtime.ok("ps", "--format", "json", identity)) == [pid]
+    assert str(pid) in any_runtime.ok("ps", identity)
+
+
+def test_features_is_a_document(runtime: Runtime) -> None:
+    document = json.loads(runtime.ok("features"))
+    assert document["ociVersionMax"].startswith("1.")
+    assert {"mount", "pid", "user"} <= set(document["linux"]["namespaces"])
