@@ -202,3 +202,35 @@ def test_files_are_for_root_only(layers: Any) -> None:
     path: Path = result.path
     with pytest.raises(Exception, match="File exists"):
         LayerBuilder(path, compression="none")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_archives_are_corrupt_or_a_clean_image(layers: Any, seed: int) -> None:
+    """Headers are changed and their checksums put right, so that the damage is looked at."""
+    random_ = random.Random(seed)
+    whole = layers.archive(
+        layers.directory("d"),
+        layers.member("d/f", b"x" * 600, pax_headers={"SCHILY.xattr.user.a": "b"}),
+        layers.symlink("s", "d"),
+        layers.link("d/l", "d/f"),
+        layers.member("s/.wh.x"),
+        layers.directory("d/e", mode=0o700),
+        layers.member("d/e/.wh..wh..opq"),
+    )
+    headers = [at for at in range(0, len(whole), 512) if whole[at + 257 : at + 262] == b"ustar"]
+    built = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(random_.randrange(1, 4)):
+            at = random_.choice(headers)
+            field = at + random_.choice([0, 1, 2, 107, 115, 123, 134, 135, 147, 156, 157, 345])
+            data[field] = random_.choice(b"\x00\xff\x80/.0123457dfsxwhLKS")
+            data[at + 148 : at + 156] = b" " * 8
+            data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
+        try:
+            result = layers.build(bytes(data))
+        except Corrupt:
+            continue
+        result.path.unlink()
+        built += 1
+    assert 5 < built < 150
