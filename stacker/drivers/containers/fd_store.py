@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runtime.wire.messages import MOST_FDS, Drop, Fetch, Keep
+from runtime.wire.messages import MOST_FDS, Drop, Fetch, Keep, Listing, Names
 from stacker.drivers.containers.monitor import Monitor
 from stacker.drivers.containers.monitor_client import expect_done
 
@@ -33,6 +33,12 @@ class FdStore:
                 fds.append(fd)
             if len(fds) - before < MOST_FDS:
                 return fds
+
+    async def names(self) -> list[str]:
+        """Return every name that holds something."""
+        reply = await self._monitor.request(Names())
+        expect_done(reply, "list the kept names")
+        return list(reply.message.names) if isinstance(reply.message, Listing) else []
 
     async def drop(self, name: str) -> None:
         """Close what the name holds; nothing happens when it holds nothing."""

@@ -10,7 +10,7 @@ import errno
 from collections.abc import Sequence
 
 from stacker.base.errors import Conflict, Failed
-from stacker.drivers.networks import sysctls
+from stacker.drivers.networks import names, sysctls
 from stacker.drivers.networks.netlink import links
 from stacker.drivers.networks.netlink.conversation import ROUTE, Conversation, Refused
 from stacker.drivers.networks.records import NetworkRecord
@@ -75,7 +75,7 @@ def find(host: Conversation, interface: str) -> links.Link | None:
 
 
 def _new(record: NetworkRecord) -> bytes:
-    return links.new_bridge(record.bridge, mtu=record.spec.mtu)
+    return links.new_bridge(record.bridge, mac=names.mac(record.gateway), mtu=record.spec.mtu)
 
 
 def _request(host: Conversation, name: str, step: str, requests: list[bytes]) -> None:

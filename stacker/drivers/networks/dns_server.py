@@ -31,9 +31,12 @@ WAITING_OF_ONE = 64
 WAITING_OF_ALL = 512
 CONNECTIONS_OF_ONE = 16
 CONNECTIONS_OF_ALL = 512
+RECEIVE_BUFFER = 1 << 20
+"""What waits while the supervisor is busy or restarts: thousands of queries."""
 _BACKLOG = 64
 _LARGEST_QUERY = 4096
 _IP_FREEBIND = 15
+_SO_RCVBUFFORCE = 33
 
 
 def open_sockets(gateway: str) -> list[socket.socket]:
@@ -47,6 +50,7 @@ def open_sockets(gateway: str) -> list[socket.socket]:
             one.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
             if kind == socket.SOCK_STREAM:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
             one.bind((gateway, PORT))
             if kind == socket.SOCK_STREAM:
                 one.listen(_BACKLOG)

@@ -17,6 +17,10 @@ class KeepFds(Protocol):
         """Return duplicates that now belong to the caller; empty when nothing is held."""
         ...
 
+    async def names(self) -> list[str]:
+        """Return every name that holds something, others' names too."""
+        ...
+
     async def drop(self, name: str) -> None:
         """Close what the name holds; nothing happens when it holds nothing."""
         ...

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Set
 from functools import lru_cache
 
 LONGEST = 15
 
+_DNS, _PORTS = "dns.", "ports."
 _BRIDGE_OF_ANYBODY = re.compile(r"sk[0-9a-f]{6}b[0-9]{1,6}", re.ASCII)
 
 
@@ -53,11 +55,18 @@ def mac(address: str) -> str:
 
 
 def dns_sockets(network: str) -> str:
-    return f"dns.{network}"
+    return f"{_DNS}{network}"
 
 
 def port_sockets(container_id: str) -> str:
-    return f"ports.{container_id}"
+    return f"{_PORTS}{container_id}"
+
+
+def is_kept_for_nobody(kept: str, networks: Set[str], containers: Set[str]) -> bool:
+    """Whether a kept name is ours, and is that of a network or container that is not there."""
+    if kept.startswith(_DNS):
+        return kept.removeprefix(_DNS) not in networks
+    return kept.startswith(_PORTS) and kept.removeprefix(_PORTS) not in containers
 
 
 RULES_SOCKET = "rules"

@@ -18,7 +18,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
 from stacker.base.errors import StackerError
-from stacker.drivers.networks import container_files, observing, planning, sweeping
+from stacker.drivers.networks import container_files, names, observing, planning, sweeping
 from stacker.drivers.networks.keep import KeepFds
 from stacker.drivers.networks.memory import Memory
 from stacker.drivers.networks.name_service import NameService
@@ -177,6 +177,10 @@ class Networks:
     async def _take_over(self, name_service: NameService) -> None:
         """Go on where the last supervisor was: rules, reservations, name servers."""
         await self._rules.open()
+        records = self._memory.records
+        for name in await self._keep_fds.names():
+            if names.is_kept_for_nobody(name, records.networks.keys(), records.sandboxes.keys()):
+                await self._keep_fds.drop(name)
         for record in self._memory.records.sandboxes.values():
             try:
                 await self._sandboxes.hold_ports(record)

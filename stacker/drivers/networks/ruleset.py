@@ -221,7 +221,9 @@ def _leaving(network: RuleNetwork) -> list[Rule]:
     if network.internal:
         return [back]
     away = Is(Field.OIF, network.bridge, negated=True)
-    return [Rule("leave", (source, away), Masquerade()), back]
+    # the host asks its own name server from the gateway's address: that stays as it is
+    abroad = Is(Field.OIF, "lo", negated=True)
+    return [Rule("leave", (source, away, abroad), Masquerade()), back]
 
 
 def _network_sets(networks: Sequence[RuleNetwork]) -> tuple[Set, ...]:

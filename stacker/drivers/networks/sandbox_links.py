@@ -58,6 +58,9 @@ def build(blueprint: Blueprint) -> None:
             _connect(blueprint, host, inside, new=new)
             host.request([links.set_hairpin(w.outside) for w in blueprint.wires if w.published])
             _configure(blueprint, inside)
+            # asking for a link makes the kernel settle its carrier (rtnl_getlink), without which
+            # the bridge drops the first packets; older kernels settle it by themselves, soon
+            host.attempt([links.get_link(wire.outside) for wire in blueprint.wires])
         if blueprint.sysctls:
             whose = f"container {blueprint.name}"
             namespaces.call_in(blueprint.path, lambda: sysctls.write(whose, blueprint.sysctls))

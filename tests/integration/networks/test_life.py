@@ -23,15 +23,13 @@ from tests.integration.networks.world import (
     network,
     run,
     speaking,
+    sysctl,
+    write_sysctl,
 )
 
 pytestmark = pytest.mark.root
 
 WEB = (PortSpec(target=80, published=8080),)
-
-
-def sysctl(key: str) -> str:
-    return Path("/proc/sys", key.replace(".", "/")).read_text().strip()
 
 
 async def test_all_of_it_is_gone_in_the_end(host: World) -> None:
@@ -54,7 +52,7 @@ async def test_all_of_it_is_gone_in_the_end(host: World) -> None:
     assert links() == before
     assert run("nft", "list", "ruleset") == ""
     assert host.kept.held == {}
-    assert not Path(web.netns).exists()
+    assert os.listdir(host.directory / "5ac0de" / "netns") == []
 
 
 async def test_ip_forward_goes_back_to_what_it_was_with_the_last_supervisor(host: World) -> None:
@@ -66,7 +64,7 @@ async def test_ip_forward_goes_back_to_what_it_was_with_the_last_supervisor(host
         await other.remove("front")
         assert sysctl("net.ipv4.ip_forward") == "0"
 
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    write_sysctl("net.ipv4.ip_forward", "1")
     async with host.driver() as networks:
         await networks.ensure(network("front"))
         await networks.remove("front")
@@ -75,12 +73,14 @@ async def test_ip_forward_goes_back_to_what_it_was_with_the_last_supervisor(host
 
 async def test_asking_again_changes_nothing(host: World) -> None:
     async with host.driver() as networks:
-        first = await networks.ensure(network("front")), await networks.attach(
-            container("web", "front", ports=WEB)
+        first = (
+            await networks.ensure(network("front")),
+            await networks.attach(container("web", "front", ports=WEB)),
         )
         shown = run("ip", "-o", "-4", "address"), run("nft", "list", "ruleset")
-        again = await networks.ensure(network("front")), await networks.attach(
-            container("web", "front", ports=WEB)
+        again = (
+            await networks.ensure(network("front")),
+            await networks.attach(container("web", "front", ports=WEB)),
         )
         assert again == first
         assert (run("ip", "-o", "-4", "address"), run("nft", "list", "ruleset")) == shown
@@ -242,15 +242,16 @@ async def test_a_taken_port_names_its_holder_and_nothing_is_made(host: World) ->
         await networks.ensure(network("front"))
         await networks.attach(container("web", "front", ports=WEB))
         before = links(), run("nft", "list", "ruleset"), sorted(host.kept.held)
+        holder = f"pytest (pid {os.getpid()})"
         with socket.create_server(("", 9090)), socket.create_server(("127.0.0.1", 9091)):
             for port, message in (
                 (
                     PortSpec(target=80, published=9090),
-                    f"container api: port 9090/tcp on 0.0.0.0 is taken by pytest (pid {os.getpid()})",
+                    f"container api: port 9090/tcp on 0.0.0.0 is taken by {holder}",
                 ),
                 (
                     PortSpec(target=80, published=9091),
-                    f"port 9091/tcp on 0.0.0.0 is taken by pytest (pid {os.getpid()})",
+                    f"port 9091/tcp on 0.0.0.0 is taken by {holder}",
                 ),
                 (
                     PortSpec(target=80, published=8080, host_ip=HOST),
@@ -263,8 +264,8 @@ async def test_a_taken_port_names_its_holder_and_nothing_is_made(host: World) ->
                 assert message in str(caught.value)
                 with pytest.raises(Conflict):
                     await networks.check_ports([free, port], besides=[])
+        far = PortSpec(target=80, published=1, host_ip="203.0.113.1")
         with pytest.raises(Unavailable, match="no interface of this host has that address"):
-            far = PortSpec(target=80, published=1, host_ip="203.0.113.1")
             await networks.attach(container("api", "front", ports=(far,)))
         assert (links(), run("nft", "list", "ruleset"), sorted(host.kept.held)) == before
         assert len(await networks.sandboxes()) == 1
@@ -300,11 +301,10 @@ async def test_a_full_network_says_so(host: World) -> None:
         await networks.attach(container("one", "front"))
         with pytest.raises(Conflict, match=r"network front: all addresses of 10.99.0.0/30"):
             await networks.attach(container("two", "front"))
+        wish = EndpointSpec(network="front", ipv4_address="10.99.0.2")
+        rival = SandboxSpec(container_id="b" * 64, stack="s", name="b", endpoints=(wish,))
         with pytest.raises(Conflict, match=r"address 10.99.0.2 is in use by container one"):
-            wish = EndpointSpec(network="front", ipv4_address="10.99.0.2")
-            await networks.attach(
-                SandboxSpec(container_id="b" * 64, stack="s", name="b", endpoints=(wish,))
-            )
+            await networks.attach(rival)
         with pytest.raises(NotFound, match="container lost: network nowhere does not exist"):
             await networks.attach(container("lost", "nowhere"))
         assert len(await networks.sandboxes()) == 1

@@ -10,14 +10,17 @@ import pytest
 
 from stacker.plan.network_specs import PortSpec
 from tests.integration.networks.world import (
+    DROPPED_S,
     HOST,
     HOST_SECOND,
     LAN,
+    PATIENCE_S,
     World,
     address,
     call,
     container,
     inside,
+    is_shut,
     network,
     run,
     speaking,
@@ -88,7 +91,8 @@ async def test_everybody_reaches_just_whom_they_may(host: World, bridge_netfilte
             where, port, protocol = target
             to = gateways.get(where) or (address(sandboxes[where]) if where in places else where)
             async with limited:
-                answer = await call(places[caller], to, port, protocol)
+                patience_s = PATIENCE_S if caller in MATRIX[target][1] else DROPPED_S
+                answer = await call(places[caller], to, port, protocol, patience_s=patience_s)
             if answer is not None:
                 found[target].add(caller)
                 answers[caller, where, port, protocol] = answer
@@ -106,9 +110,9 @@ async def test_everybody_reaches_just_whom_they_may(host: World, bridge_netfilte
         }
         assert wrong == {}
         expected = {target: who for target, (who, _) in MATRIX.items()}
-        assert {
-            key: answer.split()[0] for key, answer in answers.items()
-        } == {key: expected[key[1:]] for key in answers}
+        assert {key: answer.split()[0] for key, answer in answers.items()} == {
+            key: expected[key[1:]] for key in answers
+        }
         # the way out wears the host's address, the way in keeps the caller's
         assert answers["api", LAN, 7000, "tcp"] == f"lan {HOST}"
         assert answers["lan", HOST, 8080, "tcp"] == f"web {LAN}"
@@ -129,8 +133,8 @@ async def test_loopback_stays_the_hosts_own(host: World) -> None:
             assert await call(None, "127.0.0.1", 8081) == f"web {made.gateway}"
             for place in (host.lan, Path(evil.netns)):
                 for port in (8080, 8081, 9000):
-                    assert await call(place, "127.0.0.1", port) is None
-                    assert await call(place, "127.0.0.1", port, "udp") is None
+                    assert await is_shut(place, "127.0.0.1", port)
+                    assert await is_shut(place, "127.0.0.1", port, "udp")
 
 
 async def test_a_container_on_two_networks_has_both_links_and_one_way_out(host: World) -> None:

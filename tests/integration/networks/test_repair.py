@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +22,9 @@ from tests.integration.networks.world import (
     call,
     container,
     inside,
+    is_shut,
     network,
+    refuses,
     run,
     speaking,
 )
@@ -114,7 +115,7 @@ async def test_a_veth_that_is_damaged_is_seen_and_repaired(host: World, case: st
         assert again == web
         assert {one.problem for one in await networks.sandboxes()} == {None}
         assert await call(host.lan, HOST, 8080) == f"web {LAN}"
-        assert await call(Path(web.netns), LAN, 1) is None
+        assert await is_shut(Path(web.netns), LAN, 1)
 
 
 async def test_what_is_lost_inside_a_sandbox_comes_back_with_attach(host: World) -> None:
@@ -123,7 +124,7 @@ async def test_what_is_lost_inside_a_sandbox_comes_back_with_attach(host: World)
             run("ip", "route", "flush", "all")
             run("ip", "address", "flush", "dev", "eth0")
             run("ip", "link", "set", "lo", "down")
-        assert await call(Path(web.netns), LAN, 7000) is None
+        assert await is_shut(Path(web.netns), LAN, 7000)
         await networks.attach(container("web", "front", ports=WEB))
         assert await call(Path(web.netns), LAN, 7000) == f"lan {HOST}"
 
@@ -140,18 +141,15 @@ async def test_a_namespace_that_is_gone_is_made_again_with_the_same_address(host
 
 async def test_nobody_else_can_flush_the_rules(host: World) -> None:
     """The table has an owner: ``nft flush ruleset`` leaves it, between any two packets."""
-    async with a_stack(host) as (networks, web, db), speaking("db", Path(db.netns), 80):
+    async with a_stack(host) as (_, web, db), speaking("db", Path(db.netns), 80):
         rules = run("nft", "list", "ruleset")
         if "flags owner" not in rules:
             pytest.skip("this kernel has no owned tables that persist (Linux 6.9)")
         run("nft", "flush", "ruleset")
-        denied = subprocess.run(
-            ["nft", "delete", "table", "ip", "stacker-5ac0de"], capture_output=True, check=False
-        )
-        assert denied.returncode != 0
+        assert refuses("nft", "delete", "table", "ip", "stacker-5ac0de")
         assert run("nft", "list", "ruleset") == rules
-        assert await call(Path(web.netns), address(db), 80) is None
-        assert await call(host.lan, address(db), 80) is None
+        assert await is_shut(Path(web.netns), address(db), 80)
+        assert await is_shut(host.lan, address(db), 80)
 
 
 async def test_flushed_rules_are_put_back_where_tables_have_no_owner(
@@ -167,7 +165,7 @@ async def test_flushed_rules_are_put_back_where_tables_have_no_owner(
             with anyio.fail_after(DEADLINE_S):
                 while run("nft", "list", "ruleset") != rules:
                     await anyio.lowlevel.checkpoint()
-            assert await call(Path(web.netns), address(db), 80) is None
+            assert await is_shut(Path(web.netns), address(db), 80)
             assert {one.problem for one in await networks.observe()} == {None}
 
 

@@ -63,10 +63,12 @@ def _link(attrs: list[tuple[str, object]], *, index: int = 0, up: bool | None = 
     return message
 
 
-def new_bridge(name: str, *, mtu: int | None) -> bytes:
-    """A bridge, still down; it does not learn its MAC address from its ports."""
+def new_bridge(name: str, *, mac: str, mtu: int | None) -> bytes:
+    """A bridge, still down. Without an address of its own it would take a port's, and change it
+    with every container that comes or goes, while the others still send to the old one."""
     attrs: list[tuple[str, object]] = [
         ("IFLA_IFNAME", name),
+        ("IFLA_ADDRESS", mac),
         ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "bridge")]}),
     ]
     if mtu is not None:
