@@ -115,13 +115,24 @@ async def _converse(connection: ByteStream, session: ExecSession) -> None:
 
 
 async def _pump_out(connection: ByteStream, session: ExecSession) -> None:
-    while True:
-        stream, content = await session.read()
-        if stream == 0:
-            break
-        await connection.send(execution.frame(stream, content))
-    code = await session.wait()
-    await connection.send(execution.frame(execution.EXIT, code.to_bytes(4, "big")))
+    """Send what it writes, and its code.
+
+    Its end is waited for at the same time: that is also what ends the reading, when something it
+    left behind holds its stdout open.
+    """
+    codes: list[int] = []
+    async with anyio.create_task_group() as tasks:
+
+        async def wait() -> None:
+            codes.append(await session.wait())
+
+        tasks.start_soon(wait)
+        while True:
+            stream, content = await session.read()
+            if stream == 0:
+                break
+            await connection.send(execution.frame(stream, content))
+    await connection.send(execution.frame(execution.EXIT, codes[0].to_bytes(4, "big")))
 
 
 async def _pump_in(connection: ByteStream, session: ExecSession) -> None:
