@@ -66,7 +66,7 @@ Event: TypeAlias = Entry | memoryview | Hole
 class Limits:
     """What an archive may cost before it is refused."""
 
-    entries: int = 2_000_000
+    entries: int = 1_000_000
     name: int = 4096
     """PATH_MAX: no longer name can be made on Linux, nor a longer symlink."""
     pax: int = 1 << 20
