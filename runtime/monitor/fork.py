@@ -23,7 +23,7 @@ Builtin = Callable[[list[str]], int]
 class Programs:
     """Starts runtimes: the built-in one from memory, others by path."""
 
-    def __init__(self, builtin: Builtin | None) -> None:
+    def __init__(self, builtin: Builtin) -> None:
         self._builtin = builtin
 
     def start(
@@ -60,8 +60,6 @@ class Programs:
         os.setsid()
         _reset_oom_score()
         if argv[0] == BUILTIN:
-            if self._builtin is None:
-                raise FileNotFoundError(2, "the built-in runtime is not installed")
             os.environ.clear()
             os.environ.update(environment)
             return self._builtin(list(argv[1:]))

@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _run(directory: str, listener: socket.socket, builtin: Builtin | None) -> None:
+def _run(directory: str, listener: socket.socket, builtin: Builtin) -> None:
     with open("/proc/sys/kernel/random/boot_id") as file:
         boot_id = file.read().strip()
     loop = Loop()
@@ -133,15 +133,12 @@ def _listen(directory: str) -> socket.socket:
     return listener
 
 
-def _load_builtin() -> Builtin | None:
+def _load_builtin() -> Builtin:
     """Import the built-in runtime now: nothing is imported later, in no child either."""
-    try:
-        from runtime.cli import load_all
-        from runtime.cli import main as runtime_main
-    except ImportError:
-        return None
-    load_all()
-    return runtime_main
+    from runtime import cli
+
+    cli.load_all()
+    return cli.main
 
 
 def _own_stdio(path: str) -> None:

@@ -28,6 +28,7 @@ from stacker.drivers.containers.table import Entry, Table
 LAUNCH = "launch.json"
 
 _CONNECT_WITHIN_S = 20.0
+_ENDS_WITHIN_S = 5.0
 _RETRY_S = 0.02
 _AGAIN_AFTER_S = 1.0
 
@@ -73,11 +74,17 @@ class Monitor:
     async def shutdown(self) -> bool:
         """End the monitor when nothing runs; afterwards none is started any more."""
         self._ending = True
+        pidfd = os.pidfd_open(self.pid) if self.pid is not None else None
         try:
             expect_done(await self.request(Shutdown()), "monitor: shutdown")
+            if pidfd is not None:
+                with anyio.move_on_after(_ENDS_WITHIN_S):
+                    await anyio.wait_readable(pidfd)
         except Failed:
             self._ending = False
             return False
+        finally:
+            close_all((pidfd,))
         return True
 
     async def _connect_once(self, task_status: TaskStatus[None] | None) -> None:
