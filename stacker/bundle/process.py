@@ -29,7 +29,7 @@ def build_process(
     service: Service, image: ImageConfig, facts: HostFacts, inputs: ContainerInputs
 ) -> dict[str, object]:
     user = find_user(
-        image.user if service.user is None else service.user,
+        service.user or image.user,
         passwd=inputs.passwd,
         group=inputs.group,
         more=service.group_add,

@@ -4,7 +4,8 @@ Rule 1: a user is `NAME`, `NUMBER`, and after a colon a group written the same w
 is refused, and nothing ever becomes 0 because it could not be read (CVE-2026-30892).
 Rule 2: digits are a number, also where /etc/passwd has a user of that name.
 Rule 3: numbers end at 2**32 - 2; the next one is "no id" for the kernel (CVE-2024-40635).
-Rule 4: no NSS, no library: lines that are not as passwd(5) and group(5) have them do not exist.
+Rule 4: no NSS, no library: of passwd(5) and group(5) what follows the numbers may be missing, a
+line that is malformed before does not exist.
 """
 
 from __future__ import annotations
@@ -100,24 +101,25 @@ def _number(text: str, what: str) -> int | None:
 
 
 def _accounts(passwd: bytes) -> Iterator[_Account]:
-    for fields in _lines(passwd, count=7):
-        uid, gid = _id(fields[2]), _id(fields[3])
-        if fields[0] and uid is not None and gid is not None:
-            yield _Account(fields[0], uid, gid, fields[5] or "/")
+    for name, _, uid_text, gid_text, _, home, _ in _lines(passwd, least=4, most=7):
+        uid, gid = _id(uid_text), _id(gid_text)
+        if name and uid is not None and gid is not None:
+            yield _Account(name, uid, gid, home or "/")
 
 
 def _groups(group: bytes) -> Iterator[_Group]:
-    for fields in _lines(group, count=4):
-        gid = _id(fields[2])
-        if fields[0] and gid is not None:
-            yield _Group(fields[0], gid, tuple(filter(None, fields[3].split(","))))
+    for name, _, gid_text, members in _lines(group, least=3, most=4):
+        gid = _id(gid_text)
+        if name and gid is not None:
+            yield _Group(name, gid, tuple(filter(None, members.split(","))))
 
 
-def _lines(content: bytes, *, count: int) -> Iterator[list[str]]:
+def _lines(content: bytes, *, least: int, most: int) -> Iterator[list[str]]:
+    """The fields of each line, filled up with empty ones."""
     for line in content.decode("utf-8", "replace").split("\n"):
         fields = line.split(":")
-        if len(fields) == count and "\0" not in line:
-            yield fields
+        if least <= len(fields) <= most and "\0" not in line:
+            yield fields + [""] * (most - len(fields))
 
 
 def _id(text: str) -> int | None:

@@ -86,6 +86,13 @@ def test_working_directory(directory: str | None, cwd: str) -> None:
     assert process(service(working_dir=directory))["cwd"] == cwd
 
 
+def test_the_services_user_goes_before_the_images() -> None:
+    image = replace(IMAGE, user="app")
+    assert process(service(), image)["user"]["uid"] == 1000
+    assert process(service(user=""), image)["user"]["uid"] == 1000
+    assert process(service(user="0"), image)["user"]["uid"] == 0
+
+
 def test_capabilities() -> None:
     default = set(DEFAULT)
     assert len(default) == 11

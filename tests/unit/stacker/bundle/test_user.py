@@ -19,6 +19,8 @@ plus:x:+5:5::/:/bin/sh
 huge:x:4294967295:1::/:/bin/sh
 nohome:x:7:8:::
 late:x:1000:2000::/late:/bin/sh
+short:x:600:601
+long:x:600:601:a:b:c:d
 """
 GROUP = b"""\
 root:x:0:
@@ -26,6 +28,7 @@ app:x:1000:
 wheel:x:10:root,app
 audio:x:29:app,other
 odd:x:0x1:app
+bare:x:77
 """
 
 
@@ -43,6 +46,7 @@ odd:x:0x1:app
         ("5555", 5555, 0, (0,), "/"),
         ("5555:29", 5555, 29, (29,), "/"),
         ("nohome", 7, 8, (8,), "/"),
+        ("short:bare", 600, 77, (77,), "/"),
         (str(LARGEST_ID), LARGEST_ID, 0, (0,), "/"),
         ("2147483648:2147483648", 2147483648, 2147483648, (2147483648,), "/"),
     ],
@@ -75,6 +79,7 @@ def test_users(text: str, uid: int, gid: int, groups: tuple[int, ...], home: str
         "nobody-here",
         "app:no-such-group",
         "broken",
+        "long",
         "plus",
         "huge",
         "app:odd",
