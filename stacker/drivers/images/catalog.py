@@ -70,10 +70,6 @@ class Catalog:
 
         return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
-    def find(self, name: str) -> Descriptor | None:
-        """The entry with exactly this name."""
-        return next((entry for entry in self.entries() if name_of(entry) == name), None)
-
     def put(self, entry: Descriptor) -> None:
         """Add an entry under its name; what had the name stays, under its digest."""
         with self._lock:
