@@ -14,6 +14,7 @@ from runtime.launch import messages
 from runtime.launch.init import enter_container
 from runtime.launch.job import Init
 from runtime.linux.clone import fork_into
+from runtime.linux.process import set_dumpable
 from runtime.namespaces import CLONE_NEWUSER, enter_joined, make_new
 
 TYPE_CHECKING = False
@@ -45,6 +46,8 @@ def fork_stage(
 def _run(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -> None:
     # a collection would touch, and so copy, the pages we share with a warm parent
     gc.disable()
+    # and the init is born hidden: a container that it enters sees it from its first moment
+    set_dumpable(False)
     plan = job.plan
     enter_joined(plan)
     if plan.new_user:

@@ -35,7 +35,6 @@ def make_exec_terminal(it: Init) -> None:
 
 
 STEPS: tuple[Callable[[Init], None], ...] = (
-    steps.hide_process,  # the container's processes see us from the first moment
     steps.wait_for_go,
     steps.join_cgroup,  # needs the host's cgroup files
     steps.start_session,

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from runtime.launch.job import Init
 
 STEPS: tuple[Callable[[Init], None], ...] = (
-    steps.hide_process,  # before anything of the container exists that could look at us
     steps.wait_for_go,  # the parent has recorded us: whatever fails now is cleaned up
     steps.join_cgroup,  # what follows is counted and limited; needs the host's cgroup files
     root_steps.make_cgroup_namespace,  # its root is the cgroup we are in: after joining it

@@ -33,10 +33,6 @@ _FIRST_PRESERVED = 3
 _DEFAULT_UMASK = 0o022
 
 
-def hide_process(_: Init) -> None:
-    set_dumpable(False)
-
-
 def wait_for_go(it: Init) -> None:
     it.channel.receive(messages.GO)
 

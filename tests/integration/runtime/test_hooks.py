@@ -47,7 +47,8 @@ def test_all_six_at_their_moments(
     assert {line for line in lines if line != "program"} == {f"{one} {one[::-1]}" for one in KINDS}
     order = [line.split()[0] for line in lines]
     assert order.index("startContainer") < order.index("program")
-    if any_runtime.name != "runc":
+    if any_runtime.name == "builtin":
+        # crun does not wait for the program either, but races with it
         assert order.index("startContainer") < order.index("poststart")
     assert order[-1] == "poststop"
     for kind in OUTSIDE:

@@ -119,7 +119,7 @@ def test_a_program_is_looked_for_as_execvp_does(tmp_path: Path) -> None:
 
 
 ORDER = [
-    "hide_process", "wait_for_go", "join_cgroup", "forbid_imports", "drop_privileges",
+    "wait_for_go", "join_cgroup", "forbid_imports", "drop_privileges",
     "enter_working_directory", "say_ready", "close_descriptors", "run_program",
 ]  # fmt: skip
 
