@@ -51,6 +51,11 @@ class Launcher:
 
         runtime = self._runtime(program, bundle)
         spawn = self._prepare(launch, bundle, runtime)
+        with self._table.starting(container_id):
+            return await self._spawn(spawn, runtime)
+
+    async def _spawn(self, spawn: Spawn, runtime: Runtime) -> container_specs.Started:
+        container_id = spawn.key
         reply = await self._monitor.request(spawn)
         message = reply.message
         if not isinstance(message, Started):
@@ -58,7 +63,7 @@ class Launcher:
             said = message.message if isinstance(message, Refused) else ""
             await self.clear(container_id)
             reason = runtime.last_error() or said or "the runtime gave no reason"
-            raise Failed(f"start: {Path(program).name}: {reason}")
+            raise Failed(f"start: {Path(runtime.program).name}: {reason}")
 
         fds = (reply.take_fd(), reply.take_fd())
         entry = self._table.started(container_id, message.pid, message.start_time, fds)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import cast
 
 import anyio
@@ -68,6 +68,8 @@ class Table:
         self._paths = paths
         self._entries: dict[str, Entry] = {}
         self._listeners: list[MemoryObjectSendStream[Entry]] = []
+        self._starting: dict[str, Exited | None] = {}
+        """Keys of starts under way; the end may be told before the start's answer is seen."""
         self._others: dict[str, anyio.Event] = {}
         self._other_exits: dict[str, Exited] = {}
 
@@ -99,6 +101,15 @@ class Table:
     def get(self, container_id: str) -> Entry | None:
         return self._entries.get(container_id)
 
+    @contextmanager
+    def starting(self, container_id: str) -> Generator[None]:
+        """Around the request that starts a process and ``started``."""
+        self._starting[container_id] = None
+        try:
+            yield
+        finally:
+            del self._starting[container_id]
+
     def started(
         self, container_id: str, pid: int, start_time: int, fds: tuple[int | None, int | None]
     ) -> Entry:
@@ -110,7 +121,7 @@ class Table:
         self._save_cgroups(container_id, entry.cgroups)
         self.remove(container_id)
         self._entries[container_id] = entry
-        early = self._other_exits.pop(container_id, None)
+        early = self._starting.get(container_id)
         if early is not None:
             self.told(early)
         return entry
@@ -131,9 +142,11 @@ class Table:
             self._others[exited.key].set()
             return
         entry = self._entries.get(exited.key)
-        if entry is None or not entry.running:
+        if entry is None or (entry.pid, entry.start_time) != (exited.pid, exited.start_time):
+            if exited.key in self._starting:
+                self._starting[exited.key] = exited
             return
-        if (entry.pid, entry.start_time) != (exited.pid, exited.start_time):
+        if not entry.running:
             return
         entry.exited = exited
         entry.oom = cgroups.oom_kills(entry.cgroups) > 0
