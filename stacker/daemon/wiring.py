@@ -66,7 +66,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
         )
         bus = Bus(history, now=time.time)
         tools = Tools(
-            images=Images(settings.root),
+            images=await opened.enter_async_context(Images(settings.root)),
             networks=networks,
             volumes=volumes,
             containers=containers,

@@ -1,7 +1,8 @@
 """The images of one state root, as the engine sees them (`engine.ports.Images`).
 
-`find` is for the hot path and answers from memory; everything else may take its time. The engine
-runs `run` in its task group: it brings to the disk what pulls have made visible.
+`find` is for the hot path and answers from memory; everything else may take its time. Within
+`async with`, what has become visible is brought to the disk in the background; without it, only
+when `settle` is called.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import anyio
 from anyio import CapacityLimiter
 
 from stacker.base import clock
-from stacker.base.errors import Invalid, NotFound
+from stacker.base.errors import Invalid, NotFound, StackerError
 from stacker.drivers.images import catalog, credentials, tls, trust
 from stacker.drivers.images.auth import Authorizer
 from stacker.drivers.images.collect import Collected, collect
@@ -80,14 +83,16 @@ class Images:
         self._host = Platform.make(os="linux", architecture=os.uname().machine)
         self._reference_locks = KeyedLocks()
         self._unsettled = anyio.Event()
+        self._warnings: list[str] = []
+        self._opened = AsyncExitStack()
 
     def take_warnings(self) -> tuple[str, ...]:
         """What had to be repaired since the last call."""
         store = self._workshop.store
         lost = [f"{path}: lost in a power cut" for path in store.lost]
-        warnings = (*lost, *store.catalog.warnings)
-        store.lost.clear()
-        store.catalog.warnings.clear()
+        warnings = (*lost, *store.catalog.warnings, *self._warnings)
+        for taken in (store.lost, store.catalog.warnings, self._warnings):
+            taken.clear()
         return warnings
 
     async def find(self, reference: str, *, platform: str | None = None) -> Image | None:
@@ -196,13 +201,34 @@ class Images:
         """Bring all that is visible to the disk."""
         await self._workshop.in_thread(self._workshop.store.settle)
 
-    async def run(self) -> None:
-        """Settle after every change, until cancelled."""
-        await self.settle()
+    async def __aenter__(self) -> Self:
+        self._opened.push_async_callback(self._settle_or_warn)
+        group = await self._opened.enter_async_context(anyio.create_task_group())
+        self._opened.callback(group.cancel_scope.cancel)
+        group.start_soon(self._keep_settled)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._opened.__aexit__(kind, error, traceback)
+
+    async def _keep_settled(self) -> None:
+        """Settle what a former life has left, and then after every change."""
         while True:
-            await self._unsettled.wait()
             self._unsettled = anyio.Event()
+            await self._settle_or_warn()
+            await self._unsettled.wait()
+
+    async def _settle_or_warn(self) -> None:
+        try:
             await self.settle()
+        except StackerError as error:
+            # the images are there for as long as the machine runs; the next change tries again
+            self._warnings.append(str(error))
 
     def _platform(self, text: str | None) -> Platform:
         return Platform.parse(text) if text else self._host

@@ -237,6 +237,25 @@ async def test_the_second_pull_goes_on_when_the_first_is_cancelled(
     assert await images.find(two)
 
 
+async def test_what_is_visible_becomes_durable(
+    scripted: ScriptedRegistry, open_images: OpenImages, root: Path
+) -> None:
+    name = scripted.add(TinyImage((SMALL,)))
+    async with open_images(boot_id="one") as images:
+        image = await images.ensure(name)
+    assert list((root / "unsynced").iterdir()) == []
+    after = open_images(boot_id="two")
+    assert after.take_warnings() == ()
+    assert await after.find(name) == image
+
+    # killed before it could settle, on the same boot: the next life does it
+    scripted.add(TinyImage((SMALL, LARGE)))
+    await open_images(boot_id="two").ensure(name, policy="always")
+    async with open_images(boot_id="two"):
+        pass
+    assert await open_images(boot_id="three").find(name)
+
+
 async def test_folders_are_private(images: Images, root: Path) -> None:
     for folder in (root, root / "images", root / "layers", root / "images/blobs/sha256"):
         assert folder.stat().st_mode & 0o777 == 0o700
