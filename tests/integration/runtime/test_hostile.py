@@ -6,6 +6,7 @@ Rows R1 to R7 of the security history: each case names the advisory it is the sh
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -173,6 +174,46 @@ def test_nothing_below_the_root_is_opened_before_the_program(
     for line in mine[:end]:
         harmless = "MAP_ANONYMOUS" in line or 'openat(AT_FDCWD, "/", O_RDONLY|O_' in line
         assert harmless or 'openat(AT_FDCWD, "/", O_RDONLY|O_CLOEXEC|O_PATH' in line, line
+
+
+def test_a_covered_proc_redirects_nothing(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """CVE-2019-16884, CVE-2025-52881: what is written to procfs lands in procfs."""
+    decoy = bundle.path / "decoy"
+    for name in ("net/ipv4/ip_unprivileged_port_start", "self/oom_score_adj"):
+        (decoy / name).parent.mkdir(parents=True)
+        (decoy / name).write_text("decoy")
+    bundle.config["mounts"] += [
+        {"destination": "/proc/sys", "type": "bind", "source": str(decoy), "options": ["bind"]},
+    ]
+    bundle.config["linux"]["sysctl"] = {"net.ipv4.ip_unprivileged_port_start": "77"}
+    path = bundle.write("/bin/sleep", "100", oomScoreAdj=321)
+    runtime.ok("run", "--detach", "--bundle", path, identity)
+    pid = runtime.state(identity)["pid"]
+    assert Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "321"
+    seen = subprocess.run(
+        ["nsenter", "-t", str(pid), "-n", "cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start"],
+        capture_output=True, text=True, check=True, timeout=20,
+    )  # fmt: skip
+    assert seen.stdout.strip() == "77"
+    for name in ("net/ipv4/ip_unprivileged_port_start", "self/oom_score_adj"):
+        assert (decoy / name).read_text() == "decoy"
+
+
+def test_a_state_of_another_boot_is_of_a_stopped_container(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """A pid means nothing after a reboot: whoever has it now must not be signalled."""
+    runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "100"), identity)
+    file = runtime.root / identity / "state.json"
+    state = json.loads(file.read_text())
+    file.write_text(json.dumps(state | {"boot_id": "another"}))
+    assert runtime.state(identity)["status"] == "stopped"
+    assert runtime.call("kill", identity, "KILL").returncode != 0
+    file.write_text(json.dumps(state | {"start_time": state["start_time"] - 1}))
+    assert runtime.state(identity)["status"] == "stopped"
+    assert runtime.call("exec", identity, "true").returncode != 0
+    assert Path(f"/proc/{state['pid']}/cmdline").read_bytes() == b"/bin/sleep\x00100\x00"
+    file.write_text(json.dumps(state))
 
 
 def test_a_volume_whose_links_change_while_containers_start(
