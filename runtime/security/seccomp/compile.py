@@ -15,7 +15,7 @@ from __future__ import annotations
 from runtime.errors import SpecInvalid
 from runtime.security.seccomp import actions, assembler
 from runtime.security.seccomp.assembler import Assembler
-from runtime.security.seccomp.numbers import AUDIT, NARROW, X32_BIT
+from runtime.security.seccomp.numbers import AUDIT, NARROW, PRIVATE, X32_BIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,14 +100,15 @@ def _part(profile: Profile, numbers: Numbers, architecture: str, first: int) -> 
         if not segments or segments[-1][2] != outcome:
             segments.append((number, architecture, outcome))
 
+    unheard = (((), actions.NO_SUCH_CALL),) if actions.is_error(profile.default) else default
+    newest = max((number for number in table if number & ~X32_BIT < PRIVATE), default=None)
     following = first
     for number in sorted(table):
         if number != following:
-            begin(following, default)
+            begin(following, default if newest is None or following <= newest else unheard)
         begin(number, table[number])
         following = number + 1
-    above = (((), actions.NO_SUCH_CALL),) if actions.is_error(profile.default) else default
-    begin(following, above if table else default)
+    begin(following, default if newest is None else unheard)
     return segments
 
 

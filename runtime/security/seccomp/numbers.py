@@ -1,7 +1,8 @@
 """Architectures and the numbers that system calls have there. Pure but for reading the table.
 
 `syscalls.json` was taken from the kernel's headers (asm/unistd_64.h, unistd_32.h, unistd_x32.h,
-asm-generic/unistd.h of Linux 6.1, and the same numbers on all architectures from 451 on).
+asm-generic/unistd.h of Linux 6.1, arm/tools/syscall.tbl for the EABI, and the numbers that all
+architectures share from 451 on).
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ import os
 
 X32_BIT = 0x40000000
 
+PRIVATE = 0x0F0000
+"""From here on are ARM's own few: they say nothing of how new a table is."""
+
 # architecture -> AUDIT_ARCH_* (kernel: include/uapi/linux/audit.h)
 AUDIT = {
     "SCMP_ARCH_X86_64": 0xC000003E,
     "SCMP_ARCH_X32": 0xC000003E,
     "SCMP_ARCH_X86": 0x40000003,
     "SCMP_ARCH_AARCH64": 0xC00000B7,
+    "SCMP_ARCH_ARM": 0x40000028,
     "SCMP_ARCH_RISCV64": 0xC00000F3,
 }
 NATIVE = {
@@ -25,14 +30,13 @@ NATIVE = {
     "riscv64": "SCMP_ARCH_RISCV64",
 }
 # arguments of these are 32 bits wide; the kernel fills the upper half with zeros
-NARROW = frozenset({"SCMP_ARCH_X86"})
+NARROW = frozenset({"SCMP_ARCH_X86", "SCMP_ARCH_ARM"})
 
 # known to the specification, with no table here: no process of theirs runs on the machines that
 # have one, and a call from an architecture without rules ends the process
 FOREIGN = frozenset(
     f"SCMP_ARCH_{name}"
     for name in (
-        "ARM",
         "LOONGARCH64",
         "M68K",
         "MIPS",

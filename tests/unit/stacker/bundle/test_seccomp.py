@@ -106,6 +106,16 @@ def test_every_architecture_has_its_profile(architecture: str) -> None:
         assert found.ask(name, abi=abi[architecture]) == actions.ALLOW
 
 
+def test_32_bit_programs_run_on_arm64() -> None:
+    found, abi = Filter(*DEFAULT, architecture="arm64"), "SCMP_ARCH_ARM"
+    for name in ("read", "mmap2", "set_tls", "cacheflush", "clock_gettime64", "recv"):
+        assert found.ask(name, abi=abi) == actions.ALLOW
+    assert found.ask("socket", socket.AF_INET, abi=abi) == actions.ALLOW
+    assert found.ask("socket", socket.AF_ALG, abi=abi) == EPERM
+    assert found.ask("mount", abi=abi) == EPERM
+    assert found.ask("listns", abi=abi) == ENOSYS
+
+
 def test_no_filter_where_none_is_wanted_or_possible() -> None:
     assert build_seccomp(service(), FACTS, INPUTS) is not None
     assert build_seccomp(service(privileged=True), FACTS, INPUTS) is None

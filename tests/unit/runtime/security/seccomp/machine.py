@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 from runtime.security.seccomp import actions
-from runtime.security.seccomp.numbers import AUDIT, NARROW, X32_BIT, Numbers
+from runtime.security.seccomp.numbers import AUDIT, NARROW, PRIVATE, X32_BIT, Numbers
 
 WORD = (1 << 64) - 1
 
@@ -75,7 +75,7 @@ def answer(
     plain: list[int] = []
     for rule in profile.get("syscalls", []):
         found = numbers.of(architecture, tuple(rule["names"]))
-        highest = max([highest, *found])
+        highest = max([highest, *(one for one in found if one & ~X32_BIT < PRIVATE)])
         if number not in found:
             continue
         action = actions.action_number(rule["action"], rule.get("errnoRet"), "")

@@ -30,6 +30,9 @@ def test_known_numbers() -> None:
     assert numbers.of("SCMP_ARCH_RISCV64", name) == [221]
     assert numbers.of("SCMP_ARCH_AARCH64", ("open", "fork", "mmap")) == [222]
     assert numbers.of("SCMP_ARCH_X86", ("socketcall", "socket")) == [102, 359]
+    names = ("execve", "getdents64", "socket", "statx", "clock_gettime64", "clone3", "set_tls")
+    assert numbers.of("SCMP_ARCH_ARM", names) == [11, 217, 281, 397, 403, 435, 0xF0005]
+    assert numbers.of("SCMP_ARCH_ARM", ("socketcall", "time", "mmap", "select")) == []
 
 
 def test_numbers_agree_with_the_headers_of_this_machine() -> None:
