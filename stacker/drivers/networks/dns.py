@@ -149,12 +149,12 @@ def _reply(
         response.answer.append(answer)
     limit = 65535 if tcp else max(UDP_LIMIT, min(query.payload, _EDNS_LIMIT))
     try:
-        return Reply(response.to_wire(max_size=limit))
+        return Reply(response.to_wire(max_size=limit, want_shuffle=False))
     except dns.exception.TooBig:
         # RFC 2181 section 9: the client asks again over TCP
         response.answer.clear()
         response.flags |= dns.flags.TC
-        return Reply(response.to_wire(max_size=limit))
+        return Reply(response.to_wire(max_size=limit, want_shuffle=False))
 
 
 def _rotated(addresses: tuple[str, ...], turn: int) -> tuple[str, ...]:

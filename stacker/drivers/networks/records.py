@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from stacker.base.ids import is_valid
 from stacker.plan.network_specs import (
     Endpoint,
     EndpointSpec,
@@ -111,11 +112,33 @@ def from_json(data: bytes) -> Records:
         raise ValueError(f"version {document['version']} is unknown")
     networks = [_network(entry) for entry in document["networks"]]
     sandboxes = [_sandbox_record(entry) for entry in document["sandboxes"]]
+    _check(networks, sandboxes)
     return Records(
         networks={record.spec.name: record for record in networks},
         sandboxes={record.id: record for record in sandboxes},
         forwarding_before=document["forwarding_before"],
     )
+
+
+def _check(networks: list[NetworkRecord], sandboxes: list[SandboxRecord]) -> None:
+    """ValueError for what cannot have been written: it would be found out much later else."""
+    for network in networks:
+        if IPv4Address(network.gateway) not in network.range:
+            raise ValueError(f"network {network.spec.name}: {network.gateway} is not in it")
+    for record in sandboxes:
+        if not is_valid(record.id) or record.sandbox.container_id != record.id:
+            raise ValueError(f"container id {record.id!r} is not one")
+        wished = {wish.network for wish in record.spec.endpoints}
+        for endpoint in record.sandbox.endpoints:
+            IPv4Address(endpoint.ipv4_address)
+            if endpoint.network not in wished:
+                raise ValueError(f"container {record.spec.name}: nobody wished {endpoint.network}")
+        for port in record.sandbox.ports:
+            if not 0 < port.published < 65536 or not 0 < port.target < 65536:
+                raise ValueError(f"container {record.spec.name}: {port.published} is no port")
+            if port.protocol not in ("tcp", "udp"):
+                raise ValueError(f"container {record.spec.name}: protocol {port.protocol}")
+            IPv4Address(port.host_ip)
 
 
 def _network(entry: dict[str, Any]) -> NetworkRecord:

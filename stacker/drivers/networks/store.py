@@ -15,6 +15,8 @@ from stacker.drivers.networks.records import Records, from_json, to_json
 log = logging.getLogger(__name__)
 
 LARGEST = 64 * 1024 * 1024
+DAMAGES = (OSError, ValueError, TypeError, KeyError, AttributeError)
+"""What reading a file that is not ours, or not whole, can raise."""
 
 
 def load(path: Path) -> Records:
@@ -24,7 +26,7 @@ def load(path: Path) -> Records:
             return from_json(file.read(LARGEST))
     except FileNotFoundError:
         return Records()
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except DAMAGES as error:
         log.warning("network state %s: %s: set aside", path, error)
         path.replace(path.with_name(f"{path.name}.corrupt"))
         return Records()

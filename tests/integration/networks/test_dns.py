@@ -163,7 +163,7 @@ async def test_internal_networks_and_strangers_learn_nothing_of_the_outside(host
         assert await resolve(place, vault.gateway, "secret.example.com") == "NXDOMAIN"
         with inside(place):
             run("ip", "route", "add", "default", "via", vault.gateway)
-        assert await resolve(place, front.gateway, "secret.example.com") == "silence"
+        assert await resolve(place, front.gateway, "secret.example.com") == "NXDOMAIN"
         assert await resolve(host.lan, front.gateway, "safe") == "silence"
         assert seen == []
 
@@ -217,7 +217,7 @@ async def test_a_crowd_of_idle_connections_and_rubbish_stops_nobody(host: World)
             for number in range(2000):
                 flood.send(rubbish[number % len(rubbish)])
                 if number % 50 == 0:
-                    await anyio.lowlevel.checkpoint()  # the server runs in this very loop
+                    await anyio.wait_all_tasks_blocked()  # the server runs in this very loop
         for _ in range(20):
             assert await resolve(place, front.gateway, "good") == [address(good)]
         for one in idle:
