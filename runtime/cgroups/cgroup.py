@@ -176,7 +176,7 @@ class Cgroup:
         return freezer.is_frozen(self.legacy.get("freezer"), self.unified)
 
     def remove(self) -> None:
-        """Remove the directories and all below them; what is not there is no error."""
+        """Remove the directories and all below them, not their parents; absence is no error."""
         for directory in self.directories:
             try:
                 tree.remove(directory)

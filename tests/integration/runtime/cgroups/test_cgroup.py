@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 MEBIBYTE = 1 << 20
-PARENT = f"/stacker-test-{os.getpid()}"
+PARENT = f"/stacker-cgroups-{os.getpid()}"
 NAME = "inner"
 
 
