@@ -30,7 +30,7 @@ def collect(store: Store, *, pinned: Collection[Digest]) -> Collected:
     """Remove blobs and layers that nothing leads to."""
     needed = set(pinned)
     for entry in store.catalog.entries():
-        needed.update(reachable(store, entry))
+        _mark(store, entry, needed)
 
     files, size_bytes = 0, 0
     with on_disk("collect images"):
@@ -43,9 +43,15 @@ def collect(store: Store, *, pinned: Collection[Digest]) -> Collected:
     return Collected(files=files, size_bytes=size_bytes)
 
 
-def reachable(store: Store, entry: Descriptor, depth: int = 0) -> Iterator[Digest]:
-    """Every digest that an entry of the catalog leads to, with diff ids and chain ids."""
-    yield entry.digest
+def _mark(store: Store, entry: Descriptor, needed: set[Digest], depth: int = 0) -> None:
+    """Add all that an entry leads to, with diff ids and chain ids.
+
+    What has been marked is not gone into again: an index may name its parts many times over.
+    """
+    if entry.digest in needed and depth:
+        return
+
+    needed.add(entry.digest)
     try:
         document = documents.parse(store.read_document(entry), expected=entry.media_type)
     except StackerError:
@@ -54,16 +60,18 @@ def reachable(store: Store, entry: Descriptor, depth: int = 0) -> Iterator[Diges
     if isinstance(document, Index):
         if depth < DEPTH_LIMIT:
             for inner in document.manifests:
-                yield from reachable(store, inner, depth + 1)
+                _mark(store, inner, needed, depth + 1)
         return
 
-    yield document.config.digest
-    yield from (layer.digest for layer in document.layers)
+    needed.add(document.config.digest)
+    needed.update(layer.digest for layer in document.layers)
     try:
         diff_ids = image_config.parse(store.read_document(document.config)).diff_ids
-        yield from (*diff_ids, *chain_ids(diff_ids))
     except StackerError:
         return
+
+    needed.update(diff_ids)
+    needed.update(chain_ids(diff_ids))
 
 
 def _content(folder: Path) -> Iterator[tuple[Path, Digest]]:

@@ -18,8 +18,9 @@ from stacker.drivers.images.trust import Home
 
 
 class GuardedResolver(AbstractResolver):
-    def __init__(self, home: Home) -> None:
-        self._inner = ThreadedResolver()
+    def __init__(self, home: Home, *, inner: AbstractResolver | None = None) -> None:
+        """`inner` does the resolving; the system's, unless given."""
+        self._inner = inner or ThreadedResolver()
         self._home_host = home.url("https").host
         address = trust.literal(self._home_host or "")
         private = address is not None and not trust.is_public(address)

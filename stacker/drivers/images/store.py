@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from stacker.base import clock
 from stacker.base.errors import Corrupt, StackerError
 from stacker.drivers.images import catalog
 from stacker.drivers.images.catalog import Catalog
@@ -27,6 +28,8 @@ from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 from stacker.oci.fields import DOCUMENT_LIMIT
 from stacker.oci.image import Image, Layer
+
+PARTIAL_KEPT_S = 7 * 24 * 3600
 
 
 class Store:
@@ -150,9 +153,11 @@ class Store:
             self.catalog.make_durable()
 
     def _remove_half_made(self) -> None:
-        """Of what a dead process left only the partial blobs of pulls can be resumed."""
+        """Of what a dead process has left only the blobs of pulls can be resumed, for a time."""
         for path in self.places.partial.iterdir():
+            age_s = clock.now().timestamp() - path.stat().st_mtime
+            resumable = path.suffix == ".blob" and not path.name.startswith("import-")
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.suffix != ".blob" or path.name.startswith("import-"):
+            elif not resumable or age_s > PARTIAL_KEPT_S:
                 path.unlink()

@@ -256,6 +256,19 @@ async def test_what_is_visible_becomes_durable(
     assert await open_images(boot_id="three").find(name)
 
 
+async def test_partial_blobs_are_kept_for_a_week(open_images: OpenImages, root: Path) -> None:
+    open_images()
+    digest = "a" * 64
+    young, old = root / f"partial/sha256-{digest}.blob", root / f"partial/sha512-{digest}.blob"
+    half_made = [root / "partial" / name for name in ("import-1.blob", "x.erofs", "load-1")]
+    for file in (young, old, *half_made[:2]):
+        file.write_bytes(b"half")
+    half_made[2].mkdir()
+    os.utime(old, (0, 0))
+    open_images()
+    assert list((root / "partial").iterdir()) == [young]
+
+
 async def test_folders_are_private(images: Images, root: Path) -> None:
     for folder in (root, root / "images", root / "layers", root / "images/blobs/sha256"):
         assert folder.stat().st_mode & 0o777 == 0o700
