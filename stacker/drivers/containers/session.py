@@ -56,7 +56,7 @@ class Session:
                     return self._sources[fd], content
                 if content is not None:
                     self._drop(fd)
-            if self._hung_up.is_set() and not _readable(self._sources):
+            if not self._sources or (self._hung_up.is_set() and not _readable(self._sources)):
                 break
             await self._wait_readable()
         return 0, b""
