@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from stacker.oci import descriptor, media_types
 from stacker.oci.descriptor import Descriptor
-from stacker.oci.fields import Fields
+from stacker.oci.fields import DOCUMENT_LIMIT, Fields
 
 LAYER_LIMIT = 500
 """overlayfs takes 500 lower layers; Docker stops at 127."""
@@ -41,10 +41,14 @@ def from_fields(fields: Fields, *, media_type: str, raw: bytes) -> Manifest:
     if config is None:
         raise fields.wrong("config is missing")
 
+    config_entry = descriptor.parse(config)
+    if config_entry.size > DOCUMENT_LIMIT and config_entry.media_type in media_types.CONFIGS:
+        raise fields.wrong(f"a config of {config_entry.size} bytes is too large")
+
     subject = fields.child("subject")
     return Manifest(
         media_type=media_type,
-        config=descriptor.parse(config),
+        config=config_entry,
         layers=tuple(map(descriptor.parse, fields.children("layers", limit=LAYER_LIMIT))),
         annotations=fields.text_map("annotations"),
         artifact_type=fields.text_or_none("artifactType"),

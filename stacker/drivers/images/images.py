@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import anyio
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, to_thread
 
 from stacker.base import clock
 from stacker.base.errors import Invalid, NotFound, StackerError
@@ -99,7 +99,8 @@ class Images:
         """The image with this name, digest or id, if all of it is here and runs on the platform."""
         image = self._lookup.cached(reference)
         if image is None:
-            image = await self._workshop.in_thread(self._lookup.find, reference)
+            # not among the workshop's threads: a look does not wait for a layer to be unpacked
+            image = await to_thread.run_sync(self._lookup.find, reference)
         if image is None or not self._platform(platform).can_run(image.config.platform):
             return None
 
@@ -177,7 +178,7 @@ class Images:
 
     async def list(self) -> tuple[Image, ...]:
         """Every whole image, by name."""
-        return await self._workshop.in_thread(self._lookup.all)
+        return await to_thread.run_sync(self._lookup.all)
 
     async def remove(self, reference: str) -> Collected:
         """Take a name away, or with a digest or id all names; then what nothing needs any more."""
@@ -202,7 +203,7 @@ class Images:
         await self._workshop.in_thread(self._workshop.store.settle)
 
     async def __aenter__(self) -> Self:
-        self._opened.push_async_callback(self._settle_or_warn)
+        self._opened.push_async_callback(self._settle_at_last)
         group = await self._opened.enter_async_context(anyio.create_task_group())
         self._opened.callback(group.cancel_scope.cancel)
         group.start_soon(self._keep_settled)
@@ -222,6 +223,11 @@ class Images:
             self._unsettled = anyio.Event()
             await self._settle_or_warn()
             await self._unsettled.wait()
+
+    async def _settle_at_last(self) -> None:
+        """Even when cancelled: the machine may be about to go down."""
+        with anyio.CancelScope(shield=True):
+            await self._settle_or_warn()
 
     async def _settle_or_warn(self) -> None:
         try:

@@ -28,6 +28,7 @@ from tests.registries.debian import (
     run,
 )
 from tests.registries.made import MANIFEST, dependent_layers, digest_of, umoci_layout
+from tests.registries.scripted import ScriptedRegistry
 from tests.registries.tokens import TokenServer
 from tests.registries.trees import tree_of
 
@@ -112,6 +113,23 @@ async def test_config_and_names(pushed: dict[str, str], layout: Path, images: Im
     assert await images.find("unknown") is None
     assert await images.find(pushed["gzip"], platform="linux/s390x") is None
     assert await images.list() == (image,)
+
+
+async def test_both_registries_give_the_same(
+    pushed: dict[str, str], layout: Path, scripted: ScriptedRegistry, images: Images
+) -> None:
+    """The registry in this process is worth testing against: it serves what the real one does."""
+    real = await images.ensure(pushed["gzip"])
+    name = scripted.add_layout(layout)
+    ours = await images.ensure(name)
+    assert (ours.id, ours.manifest_digest, ours.layers) == (
+        real.id,
+        real.manifest_digest,
+        real.layers,
+    )
+    assert not scripted.count("/blobs/")  # shared with the other: nothing had to be fetched
+    await images.remove(real.id)
+    assert (await images.ensure(name)).layers == real.layers
 
 
 async def test_pull_by_digest(pushed: dict[str, str], images: Images) -> None:

@@ -248,6 +248,13 @@ async def test_what_is_visible_becomes_durable(
     assert after.take_warnings() == ()
     assert await after.find(name) == image
 
+    with anyio.move_on_after(10) as scope:
+        async with open_images(boot_id="one") as images:
+            other = scripted.add(TinyImage((LARGE,)), tag="two")
+            await images.ensure(other)
+            scope.cancel()
+    assert list((root / "unsynced").iterdir()) == []
+
     # killed before it could settle, on the same boot: the next life does it
     scripted.add(TinyImage((SMALL, LARGE)))
     await open_images(boot_id="two").ensure(name, policy="always")

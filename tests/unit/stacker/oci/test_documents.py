@@ -130,6 +130,11 @@ AMBIGUOUS: dict[str, tuple[bytes, str | None, str | None]] = {
     "size too large": (raw(manifest(layers=[entry(size=2**63)])), None, None),
     "size broken": (raw(manifest(layers=[entry(size=1.5)])), None, None),
     "size as text": (raw(manifest(layers=[entry(size="10")])), None, None),
+    "config too large": (
+        raw(manifest(config=entry(mediaType=media_types.OCI_CONFIG, size=2**33))),
+        None,
+        None,
+    ),
     "size missing": (raw(manifest(layers=[without(entry(), "size")])), None, None),
     "data of another digest": (raw(manifest(config=entry(data="aGk=", size=2))), None, None),
     "data that is no base64": (raw(manifest(config=entry(data="!"))), None, None),
