@@ -80,12 +80,13 @@ class Containers:
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool | None:
+    ) -> None:
         tasks, self._tasks = self._tasks, None
         assert tasks is not None
         tasks.cancel_scope.cancel()
         try:
-            return await tasks.__aexit__(kind, error, traceback)
+            # without the caller's own error, which so is not wrapped in a group
+            await tasks.__aexit__(None, None, None)
         finally:
             self._table.close()
 

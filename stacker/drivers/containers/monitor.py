@@ -48,15 +48,18 @@ class Monitor:
 
     async def keep(self, *, task_status: TaskStatus[None]) -> None:
         """Stay connected until cancelled; tells of the first connection."""
-        told = False
+        first: TaskStatus[None] | None = task_status
         while not self._ending:
             try:
-                await self._connect_once(None if told else task_status)
+                await self._connect_once(first)
+                first = None
+            except Unavailable:
+                # the socket was still there of one that was about to be gone
+                await anyio.sleep(_RETRY_S)
             except StackerError:
-                if not told and not self._connected.is_set() and self._client is None:
+                if first is not None:
                     raise
                 await anyio.sleep(_AGAIN_AFTER_S)
-            told = True
             self._client, self._connected = None, anyio.Event()
             self._table.lose_others()
 
@@ -89,18 +92,22 @@ class Monitor:
 
     async def _connect_once(self, task_status: TaskStatus[None] | None) -> None:
         client = await self._open()
+        failure: StackerError | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.run)
             try:
                 await client.greet(may_end=True)
                 await self._hand_over(client)
-            except BaseException:
+            except StackerError as error:
+                failure = error
                 tasks.cancel_scope.cancel()
-                raise
-            self._client = client
-            self._connected.set()
-            if task_status is not None:
-                task_status.started()
+            else:
+                self._client = client
+                self._connected.set()
+                if task_status is not None:
+                    task_status.started()
+        if failure is not None:
+            raise failure
 
     async def _open(self) -> MonitorClient:
         with anyio.move_on_after(_CONNECT_WITHIN_S):
@@ -111,7 +118,7 @@ class Monitor:
                 if not await start_monitor(self._paths.run, self._tag):
                     # another has the lock: it is about to listen, or its last child to end
                     await anyio.sleep(_RETRY_S)
-        raise Unavailable("monitor: it has its lock and does not listen")
+        raise Failed("monitor: it has its lock and does not listen")
 
     async def _hand_over(self, client: MonitorClient) -> None:
         """Take the ends that were missed, and give the monitor what it does not hold yet."""

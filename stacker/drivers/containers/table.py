@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import cast
 
 import anyio
@@ -29,6 +31,7 @@ class Entry:
         "container_id",
         "ended",
         "exited",
+        "held",
         "master",
         "oom",
         "pid",
@@ -47,6 +50,9 @@ class Entry:
         self.pidfd: int | None = None
         self.master: int | None = None
         """Of its terminal, so that the next monitor can have it when this one dies."""
+        self.held: list[int] = []
+        """Its output pipes: what is in one that nobody holds is gone, should it end while no
+        monitor runs. Nobody reads here."""
         self.cgroups: cgroups.Cgroups = {}
         self.oom = False
         if not self.running:
@@ -57,10 +63,17 @@ class Entry:
         return self.this_boot and self.exited is None
 
     def close(self) -> None:
-        for fd in (self.pidfd, self.master):
+        for fd in (self.pidfd, self.master, *self.held):
             if fd is not None:
                 os.close(fd)
         self.pidfd = self.master = None
+        self.held.clear()
+
+    def hold_outputs(self, bundle: Path) -> None:
+        for name in ("stdout", "stderr"):
+            # it is not there for a terminal, and when the process has ended already
+            with contextlib.suppress(OSError):
+                self.held.append(os.open(bundle / name, os.O_RDWR | os.O_NONBLOCK))
 
 
 class Table:
@@ -84,6 +97,7 @@ class Table:
             entry.cgroups = self._load_cgroups(key)
             if entry.running:
                 entry.pidfd = kernel.open_process(last.pid, last.start_time)
+                entry.hold_outputs(directory)
                 entry.cgroups = entry.cgroups or cgroups.of_process(last.pid)
             entry.oom = cgroups.oom_kills(entry.cgroups) > 0
             self._entries[key] = entry
@@ -118,6 +132,7 @@ class Table:
         entry = Entry(container_id, last, this_boot=True)
         entry.pidfd, entry.master = fds
         entry.cgroups = cgroups.of_process(pid)
+        entry.hold_outputs(self._paths.bundle(container_id))
         self._save_cgroups(container_id, entry.cgroups)
         self.remove(container_id)
         self._entries[container_id] = entry
