@@ -10,18 +10,13 @@ import errno
 from collections.abc import Sequence
 
 from stacker.base.errors import Conflict, Failed
-from stacker.drivers.networks import names, sysctls
+from stacker.drivers.networks import marks, names, sysctls
 from stacker.drivers.networks.netlink import links
 from stacker.drivers.networks.netlink.conversation import ROUTE, Conversation, Refused
 from stacker.drivers.networks.records import NetworkRecord
 
 
-def mark(tag: str) -> str:
-    """How the alias of each of our bridges begins: what has it is ours to change and remove."""
-    return f"stacker {tag} "
-
-
-def lay(record: NetworkRecord, alias: str, members: Sequence[str]) -> None:
+def lay(record: NetworkRecord, tag: str, before: bool, members: Sequence[str]) -> None:
     """Have the bridge, with those of its members' links that have lost it; not up if it is new."""
     name = record.spec.name
     with Conversation(ROUTE) as host:
@@ -32,8 +27,9 @@ def lay(record: NetworkRecord, alias: str, members: Sequence[str]) -> None:
             link = find(host, record.bridge)
             if link is None:
                 raise Failed(f"network {name}: bridge {record.bridge} is gone again")
+            alias = marks.alias(tag, name, before=before)
             _request(host, name, "name the bridge", [links.set_alias(link.index, alias)])
-        elif link.alias.split(",")[0] != alias.split(",")[0]:
+        elif not marks.is_for(tag, name, link.alias):
             raise Conflict(f"network {name}: interface {record.bridge} belongs to somebody else")
 
         strayed = [found for member in members if (found := find(host, member)) is not None]
@@ -61,7 +57,7 @@ def remove(bridge: str, tag: str) -> None:
     """Remove a bridge if it is there and ours."""
     with Conversation(ROUTE) as host:
         link = find(host, bridge)
-        if link is not None and link.alias.startswith(mark(tag)):
+        if link is not None and link.alias.startswith(marks.mark(tag)):
             host.attempt([links.delete_link(bridge)])
 
 

@@ -8,24 +8,17 @@ back. Blocking.
 
 from __future__ import annotations
 
-import re
-
-from stacker.drivers.networks import bridges, names, sysctls
+from stacker.drivers.networks import marks, names, sysctls
 from stacker.drivers.networks.observing import Kernel
-
-_BEFORE = re.compile(r"ip_forward before: ([01])", re.ASCII)
-
-
-def alias(tag: str, network: str, *, before: bool) -> str:
-    return f"{bridges.mark(tag)}network {network}, ip_forward before: {int(before)}"
 
 
 def before(tag: str, kernel: Kernel) -> bool:
-    """What the switch was before any supervisor touched it."""
-    for name in _others(tag, kernel):
-        match = _BEFORE.search(kernel.links[name].alias)
-        if match:
-            return match[1] == "1"
+    """What the switch was before any supervisor touched it, this one included."""
+    for link in kernel.links.values():
+        if link.alias.startswith(marks.mark(tag)) or names.is_bridge_of_another(tag, link.name):
+            told = marks.forwarding_before(link.alias)
+            if told is not None:
+                return told
     return kernel.forwarding
 
 

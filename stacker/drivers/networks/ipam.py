@@ -121,6 +121,14 @@ def declared_address(name: str, subnet: IPv4Network, address: str, holders: dict
     return str(parsed)
 
 
+def is_usable(address: str, subnet: IPv4Network) -> bool:
+    """Whether an address read from somewhere is one that a container can have there."""
+    try:
+        return _usable(IPv4Address(address), subnet)
+    except ValueError:
+        return False
+
+
 def _round(part: IPv4Network, after: str | None) -> Iterator[IPv4Address]:
     size = part.num_addresses
     start = 0

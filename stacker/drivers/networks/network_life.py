@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, ip_address
 import anyio
 
 from stacker.base.errors import Conflict, NotFound
-from stacker.drivers.networks import bridges, forwarding, observing, planning, sysctls
+from stacker.drivers.networks import bridges, forwarding, marks, observing, planning, sysctls
 from stacker.drivers.networks.memory import Memory
 from stacker.drivers.networks.name_service import NameService
 from stacker.drivers.networks.records import NetworkRecord
@@ -69,15 +69,17 @@ class NetworkLife:
 
     async def plan(self, spec: NetworkSpec) -> NetworkRecord:
         """Decide what a network is to be; Conflict when its subnet is somebody else's."""
-        routes = await self._workers(f"network {spec.name}: read the routes", observing.routes)
+        step = f"network {spec.name}: look at the host"
+        kernel = await self._workers(step, observing.look)
+        routes = await self._workers(step, observing.routes)
         servers = [ip_address(server) for server in self._resolvers.servers() if ":" not in server]
-        return planning.network(
-            spec,
-            self._tag,
-            self._memory.records,
+        surroundings = planning.Surroundings(
             routes=routes,
             resolvers=[IPv4Network(str(server)) for server in servers],
+            interfaces=kernel.links.keys(),
+            remnant=marks.remnant(self._tag, spec.name, kernel),
         )
+        return planning.network(spec, self._tag, self._memory.records, surroundings)
 
     def _of_another_stack(self, spec: NetworkSpec) -> NetworkRecord:
         record = self._memory.records.networks.get(spec.name)
@@ -94,11 +96,11 @@ class NetworkLife:
         if before is None:
             before = forwarding.before(self._tag, kernel)
         members = planning.links_on(self._tag, name, self._memory.records)
-        alias = forwarding.alias(self._tag, name, before=before)
         self._memory.records = replace(
             self._memory.records.with_network(record), forwarding_before=before
         )
-        await self._workers(f"network {name}: lay the bridge", bridges.lay, record, alias, members)
+        step = f"network {name}: lay the bridge"
+        await self._workers(step, bridges.lay, record, self._tag, before, members)
         await self._rules.apply()
         await self._workers(f"network {name}: raise the bridge", _open, record)
         await self._name_service.start(record)

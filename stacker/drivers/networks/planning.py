@@ -6,16 +6,16 @@ fail for reasons of the kernel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from stacker.base.errors import Conflict, Invalid, NotFound
 from stacker.drivers.networks import ipam, names
+from stacker.drivers.networks.blueprint import Blueprint, Wire
 from stacker.drivers.networks.records import NetworkRecord, Records, SandboxRecord
 from stacker.drivers.networks.ruleset import RuleNetwork, RulePort, Ruleset, ruleset
-from stacker.drivers.networks.sandbox_links import Blueprint, Wire
 from stacker.plan.network_specs import (
     Endpoint,
     EndpointSpec,
@@ -26,6 +26,25 @@ from stacker.plan.network_specs import (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the host has already, as far as a new network must heed it."""
+
+    routes: Sequence[IPv4Network] = ()
+    resolvers: Sequence[IPv4Network] = ()
+    interfaces: Collection[str] = ()
+    remnant: Remnant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remnant:
+    """The bridge of this very network, that a lost state file has left in the kernel."""
+
+    bridge: str
+    subnet: str
+    gateway: str
+
+
 def same_shape(one: NetworkSpec, other: NetworkSpec) -> bool:
     """Whether a network made for one spec serves the other as it is."""
     fields = ("internal", "subnet", "gateway", "ip_range", "bridge", "mtu")
@@ -33,24 +52,27 @@ def same_shape(one: NetworkSpec, other: NetworkSpec) -> bool:
 
 
 def network(
-    spec: NetworkSpec,
-    tag: str,
-    records: Records,
-    *,
-    routes: Sequence[IPv4Network],
-    resolvers: Sequence[IPv4Network],
+    spec: NetworkSpec, tag: str, records: Records, surroundings: Surroundings
 ) -> NetworkRecord:
-    """The record of a network that is to be made."""
+    """The record of a network that is to be made, or that is there and was forgotten."""
+    remnant = surroundings.remnant
+    if remnant is not None and _fits(spec, remnant):
+        return NetworkRecord(
+            spec=spec, bridge=remnant.bridge, subnet=remnant.subnet, gateway=remnant.gateway
+        )
+
     others = [record for name, record in records.networks.items() if name != spec.name]
     claims = [
         ipam.Claim(record.range, f"network {record.spec.name} ({record.subnet})")
         for record in others
     ]
     own = [record.range for record in records.networks.values()]
-    foreign = [route for route in routes if not any(route.subnet_of(subnet) for subnet in own)]
+    foreign = [
+        route for route in surroundings.routes if not any(route.subnet_of(subnet) for subnet in own)
+    ]
     claims += ipam.route_claims(foreign)
     if spec.subnet is None:
-        hidden = [ipam.Claim(address, "a name server") for address in resolvers]
+        hidden = [ipam.Claim(address, "a name server") for address in surroundings.resolvers]
         subnet = ipam.free_subnet([*claims, *hidden])
     else:
         subnet = ipam.declared_subnet(spec.name, spec.subnet, claims)
@@ -58,16 +80,25 @@ def network(
     ipam.address_range(spec.name, subnet, spec.ip_range)
     return NetworkRecord(
         spec=spec,
-        bridge=_bridge(spec, tag, [record.bridge for record in others]),
+        bridge=_bridge(spec, tag, [record.bridge for record in others], surroundings.interfaces),
         subnet=str(subnet),
         gateway=str(ipam.gateway(spec.name, subnet, spec.gateway)),
     )
 
 
-def _bridge(spec: NetworkSpec, tag: str, taken: Sequence[str]) -> str:
+def _fits(spec: NetworkSpec, remnant: Remnant) -> bool:
+    pairs = (
+        (spec.bridge, remnant.bridge),
+        (spec.subnet, remnant.subnet),
+        (spec.gateway, remnant.gateway),
+    )
+    return all(wish is None or wish == found for wish, found in pairs) and spec.ip_range is None
+
+
+def _bridge(spec: NetworkSpec, tag: str, taken: Sequence[str], interfaces: Collection[str]) -> str:
     if spec.bridge is None:
         number = 0
-        while names.bridge(tag, number) in taken:
+        while names.bridge(tag, number) in taken or names.bridge(tag, number) in interfaces:
             number += 1
         return names.bridge(tag, number)
 
@@ -78,14 +109,19 @@ def _bridge(spec: NetworkSpec, tag: str, taken: Sequence[str]) -> str:
     return spec.bridge
 
 
-def sandbox(spec: SandboxSpec, records: Records, *, netns: Path) -> tuple[SandboxRecord, Records]:
-    """The record of a sandbox that is to be made, and the records with its addresses taken."""
+def sandbox(
+    spec: SandboxSpec, records: Records, *, netns: Path, found: Mapping[str, str]
+) -> tuple[SandboxRecord, Records]:
+    """The record of a sandbox that is to be made, and the records with its addresses taken.
+
+    ``found`` are the addresses by interface in a namespace that was forgotten: kept if possible.
+    """
     endpoints: list[Endpoint] = []
     for index, wish in enumerate(spec.endpoints):
         home = records.networks.get(wish.network)
         if home is None:
             raise NotFound(f"container {spec.name}: network {wish.network} does not exist")
-        endpoint = _endpoint(spec, wish, index, home, records)
+        endpoint = _endpoint(spec, wish, index, home, records, found)
         endpoints.append(endpoint)
         records = records.with_network(replace(home, last_address=endpoint.ipv4_address))
 
@@ -106,19 +142,28 @@ def sandbox(spec: SandboxSpec, records: Records, *, netns: Path) -> tuple[Sandbo
 
 
 def _endpoint(
-    spec: SandboxSpec, wish: EndpointSpec, index: int, home: NetworkRecord, records: Records
+    spec: SandboxSpec,
+    wish: EndpointSpec,
+    index: int,
+    home: NetworkRecord,
+    records: Records,
+    found: Mapping[str, str],
 ) -> Endpoint:
+    interface = wish.interface_name or f"eth{index}"
+    if not 0 < len(interface.encode()) <= names.LONGEST or "/" in interface:
+        raise Invalid(f"container {spec.name}: interface name {interface!r} has 1 to 15 bytes")
+
     holders = records.holders(wish.network)
+    kept = found.get(interface, "")
     if wish.ipv4_address is not None:
         address = ipam.declared_address(wish.network, home.range, wish.ipv4_address, holders)
+    elif kept not in holders and ipam.is_usable(kept, home.range):
+        address = kept
     else:
         part = ipam.address_range(wish.network, home.range, home.spec.ip_range)
         address = ipam.free_address(
             wish.network, home.range, part, holders, after=home.last_address
         )
-    interface = wish.interface_name or f"eth{index}"
-    if not 0 < len(interface.encode()) <= names.LONGEST or "/" in interface:
-        raise Invalid(f"container {spec.name}: interface name {interface!r} has 1 to 15 bytes")
     return Endpoint(
         network=wish.network,
         interface=interface,

@@ -52,8 +52,13 @@ class SandboxLife:
             await self.detach(spec.container_id)
             known = None
         if known is None:
+            path = self._directory / spec.container_id
+            found: dict[str, str] = {}
+            if path.exists():
+                step = f"container {spec.name}: look into its namespace"
+                found = await self._workers(step, sandbox_links.addresses, path)
             record, self._memory.records = planning.sandbox(
-                spec, self._memory.records, netns=self._directory / spec.container_id
+                spec, self._memory.records, netns=path, found=found
             )
         else:
             record = replace(known, spec=spec)

@@ -11,43 +11,17 @@ import errno
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from stacker.base.errors import Failed
 from stacker.drivers.networks import namespaces, sysctls
+from stacker.drivers.networks.blueprint import Blueprint, Wire
 from stacker.drivers.networks.netlink import links
 from stacker.drivers.networks.netlink.conversation import ROUTE, Conversation, Refused
-from stacker.plan.network_specs import Endpoint
 
 _LOOPBACK = 1  # the index of lo in every namespace
 _LEAVING = 0x736B4C56
 """The link group of what is being deleted: the kernel takes a group down in one go."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
-    """One pair of links: the endpoint inside, and where the other end is."""
-
-    endpoint: Endpoint
-    outside: str
-    bridge: str
-    mtu: int | None
-    published: bool
-    """Ports lead here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blueprint:
-    """All that is needed to make a sandbox."""
-
-    name: str
-    """The container's, for messages."""
-    path: Path
-    wires: tuple[Wire, ...]
-    gateway: str | None
-    """The way out; None: there is none."""
-    sysctls: dict[str, str]
 
 
 def build(blueprint: Blueprint) -> None:
@@ -70,6 +44,17 @@ def build(blueprint: Blueprint) -> None:
         if isinstance(error, Refused | OSError):
             raise Failed(f"container {blueprint.name}: make its network: {error}") from error
         raise
+
+
+def addresses(path: Path) -> dict[str, str]:
+    """The first address of each interface in a namespace that is there already; else nothing."""
+    if not namespaces.is_pinned(path):
+        return {}
+    with namespaces.call_in(path, lambda: Conversation(ROUTE)) as inside:
+        found = [links.read_link(message) for message in inside.dump(links.get_links())]
+        interfaces = {link.index: link.name for link in found}
+        seen = [links.read_address(message) for message in inside.dump(links.get_addresses())]
+    return {interfaces.get(index, ""): address for index, address, _ in reversed(seen)}
 
 
 def tear_down(paths: Sequence[Path], outside: Sequence[str]) -> None:

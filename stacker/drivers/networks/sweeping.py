@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from pathlib import Path
 
-from stacker.drivers.networks import bridges, names, observing, sandbox_links
+from stacker.drivers.networks import marks, names, observing, sandbox_links
 from stacker.drivers.networks.netlink import links
 from stacker.drivers.networks.netlink.conversation import ROUTE, Conversation
 
@@ -20,7 +20,7 @@ def sweep(tag: str, directory: Path, known: Set[str], kept: Set[str]) -> None:
         link
         for link in kernel.links.values()
         if link.name not in known
-        and (names.is_ours(tag, link.name) or link.alias.startswith(bridges.mark(tag)))
+        and (names.is_ours(tag, link.name) or link.alias.startswith(marks.mark(tag)))
     ]
     if strays:
         with Conversation(ROUTE) as host:

@@ -27,6 +27,7 @@ from tests.integration.networks.world import (
     refuses,
     run,
     speaking,
+    sysctl,
 )
 
 pytestmark = pytest.mark.root
@@ -217,3 +218,25 @@ async def test_a_damaged_state_file_is_set_aside(host: World, damage: bytes) -> 
         web = await networks.attach(container("web", "front", ports=WEB))
         async with speaking("web", Path(web.netns), 80):
             assert await call(host.lan, HOST, 8080) == f"web {LAN}"
+
+
+async def test_a_lost_state_file_is_rebuilt_from_the_kernel(host: World) -> None:
+    """Bridges, subnets and addresses of running containers stay what they are."""
+    async with a_stack(host) as (networks, _, _):
+        observed, sandboxes = await networks.observe(), await networks.sandboxes()
+    (host.directory / "5ac0de" / "networks.json").unlink()
+    async with host.driver() as networks:
+        await networks.ensure(network("new"))
+        for name in ("back", "front"):
+            await networks.ensure(network(name))
+        db = await networks.attach(container("db", "back"))
+        web = await networks.attach(container("web", "front", ports=WEB))
+        assert set(await networks.observe()) > set(observed)
+        assert {web, db} == set(sandboxes)
+        async with speaking("web", Path(web.netns), 80):
+            assert await call(host.lan, HOST, 8080) == f"web {LAN}"
+        for one in (web, db):
+            await networks.detach(one.container_id)
+        for name in ("front", "back", "new"):
+            await networks.remove(name)
+    assert sysctl("net.ipv4.ip_forward") == "0"

@@ -43,7 +43,9 @@ def sandbox_spec(
 def records(*specs: SandboxSpec) -> Records:
     made = Records(networks={name: network(name) for name in NETWORKS}, forwarding_before=False)
     for spec in specs:
-        record, made = planning.sandbox(spec, made, netns=Path("/run/netns") / spec.container_id)
+        record, made = planning.sandbox(
+            spec, made, netns=Path("/run/netns") / spec.container_id, found={}
+        )
         ports = tuple(
             PublishedPort(
                 target=port.target,

@@ -31,7 +31,7 @@ def test_internal_networks_alone_have_no_way_out() -> None:
 
 def test_an_unknown_network_is_named() -> None:
     with pytest.raises(NotFound, match="container web: network lost does not exist"):
-        planning.sandbox(sandbox_spec("web", "lost"), records(), netns=Path("x"))
+        planning.sandbox(sandbox_spec("web", "lost"), records(), netns=Path("x"), found={})
 
 
 def test_names_of_interfaces_fit() -> None:
