@@ -7,6 +7,7 @@ streams come from (the events' history, the log files) is read only as fast as i
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -18,6 +19,8 @@ from stacker.base.errors import StackerError
 from stacker.wire.message import Message, encode
 from stacker.wire.problems import STATUS_OF_KIND, problem_of
 from stacker.wire.replies import Problem
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -76,9 +79,18 @@ class Stream:
 
 @asynccontextmanager
 async def streaming(request: web.Request, content_type: str) -> AsyncGenerator[Stream]:
-    """Send the head at once; the body ends, and with it the answer, when the block does."""
+    """Send the head at once; the body ends, and with it the answer, when the block does.
+
+    An error in the block cuts the connection, so that the reader does not take it for the end.
+    """
     response = web.StreamResponse(headers={"Content-Type": content_type})
     response.enable_chunked_encoding()
     await response.prepare(request)
-    yield Stream(request, response)
+    try:
+        yield Stream(request, response)
+    except StackerError as error:
+        log.warning("%s: %s", request.path, error)
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the answer was cut") from error
     await response.write_eof()

@@ -70,7 +70,7 @@ def build_app(context: Context, *, group_id: int | None) -> web.Application:
             problem = Problem(kind=_kind(error.status), message=error.reason.lower())
             return problem_response(problem, error.status)
         except ConnectionResetError:
-            raise
+            return web.Response()  # for nobody: the client has gone
         except Exception:
             log.exception("%s %s", request.method, request.path)
             problem = Problem(kind="internal", message="a bug: see the log of the supervisor")

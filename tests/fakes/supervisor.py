@@ -151,7 +151,7 @@ class FakeEngine:
     def events(self, *, since: int | None, follow: bool) -> AsyncIterator[Event]:
         return self.bus.follow(since=since, forever=follow)
 
-    async def logs(
+    def logs(
         self,
         stack: str,
         services: tuple[str, ...],
@@ -159,15 +159,8 @@ class FakeEngine:
         tail: int | None,
         since: float | None,
         follow: bool,
-    ) -> AsyncGenerator[LogChunk]:
-        self._named(stack)
-        name = f"{stack}-web-1"
-        first = frames.build(1_700_000_000_000_000_000, frames.STDOUT, b"one\ntwo\nthr")
-        second = frames.build(1_700_000_001_000_000_000, frames.STDOUT, b"ee\n\x1b]0;x\x07\n")
-        yield LogChunk(container=name, service="web", frames=first)
-        yield LogChunk(container=name, service="web", frames=second)
-        while follow:
-            await anyio.sleep_forever()
+    ) -> AsyncIterator[LogChunk]:
+        return _logs(self._named(stack).name, follow=follow)
 
     async def exec(
         self, stack: str, service: str, *, index: int, request: ExecRequest
@@ -194,6 +187,15 @@ class FakeEngine:
     async def inspect(self, stack: str, name: str) -> dict[str, object]:
         self._named(stack)
         return {"name": name}
+
+
+async def _logs(stack: str, *, follow: bool) -> AsyncGenerator[LogChunk]:
+    name = f"{stack}-web-1"
+    for second, content in enumerate((b"one\ntwo\nthr", b"ee\n\x1b]0;x\x07\n")):
+        written = frames.build((1_700_000_000 + second) * 10**9, frames.STDOUT, content)
+        yield LogChunk(container=name, service="web", frames=written)
+    while follow:
+        await anyio.sleep_forever()
 
 
 class HostProcess:
@@ -268,5 +270,14 @@ async def build(_: object) -> AsyncGenerator[FakeEngine]:
     yield FakeEngine()
 
 
+def become_activated() -> None:
+    """Do what systemd does between fork and exec for a socket-activated service."""
+    passed = os.environ.pop("ACTIVATED_FD", None)
+    if passed is not None:
+        os.dup2(int(passed), 3)
+        os.environ["LISTEN_PID"] = str(os.getpid())
+
+
 if __name__ == "__main__":
+    become_activated()
     sys.exit(main(sys.argv[1:], build=build))  # type: ignore[arg-type]
