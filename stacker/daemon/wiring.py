@@ -13,6 +13,7 @@ import anyio
 
 from stacker.daemon.settings import Settings
 from stacker.drivers.containers.containers import Containers
+from stacker.drivers.host.cgroups import remove_parent
 from stacker.drivers.host.devices import device_nodes
 from stacker.drivers.host.init_program import init_program
 from stacker.drivers.host.probe import probe
@@ -37,18 +38,18 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
     """Make the drivers for one state root and run the engine over them."""
     tag = tag_of(settings.root)
-    boot_id = os.environ.get("STACKER_BOOT_ID") or BOOT_ID.read_text().strip()
+    boot_id = os.environ.get("STACKER_BOOT_ID") or boot_id_of_host()
     facts = probe()
     state = Records(settings.root)
     state.prepare()
     history = History(settings.root / "events.sqlite")
     volumes = Volumes(root=settings.root, run=settings.run)
-    volumes.prepare()
     mounts = Mounts(settings.run)
 
     async with AsyncExitStack() as opened:
         opened.callback(history.close)
         await mounts.prepare()
+        volumes.prepare()
         containers = await opened.enter_async_context(
             Containers(
                 root=settings.root,
@@ -86,7 +87,23 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
             now=time.time,
             limiter=anyio.CapacityLimiter(AT_ONCE),
         )
-        yield await opened.enter_async_context(Engine(tools, state, watch_files=watch_files))
+        async with Engine(tools, state, watch_files=watch_files) as engine:
+            yield engine
+        if not tools.records.all() and engine.is_empty:
+            await _leave(containers, volumes, mounts, tag)
+
+
+async def _leave(containers: Containers, volumes: Volumes, mounts: Mounts, tag: str) -> None:
+    """Nothing is left to be kept: take away what was only there to hold it."""
+    with anyio.CancelScope(shield=True):
+        await containers.shutdown()
+        volumes.release()
+        await mounts.close()
+        remove_parent(f"stacker-{tag}")
+
+
+def boot_id_of_host() -> str:
+    return BOOT_ID.read_text().strip()
 
 
 def tag_of(root: Path) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,3 +76,12 @@ def _limits_swap(hierarchies: Hierarchies, controllers: set[str]) -> bool:
         return False
     # the root of version 2 has no such file: any child tells
     return any(Path(hierarchies.unified).glob("*/memory.swap.max"))
+
+
+def remove_parent(name: str) -> None:
+    """Remove the cgroup ``/NAME`` of every hierarchy, where it is there and nothing is in it."""
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    mounted = {line.split()[4] for line in lines if line.partition(" - ")[2].startswith("cgroup")}
+    for directory in mounted:
+        with suppress(OSError):
+            Path(directory, name).rmdir()
