@@ -102,9 +102,19 @@ class LogFile:
             os.close(self._fd)
         self._fd, self._end = fd, 0
         self._number += 1
-        for number in segments(self._directory):
-            if number <= self._number - self._max_files:
-                os.unlink(segment_path(self._directory, number))
+        self._remove_oldest()
+
+    def _remove_oldest(self) -> None:
+        """Keep as many bytes as the closed files may hold.
+
+        Counted in bytes, not files: each new monitor begins one, and must not push out the rest.
+        """
+        left = self._max_size * (self._max_files - 1)
+        for number in reversed(segments(self._directory)[:-1]):
+            path = segment_path(self._directory, number)
+            left -= os.stat(path).st_size
+            if left < 0:
+                os.unlink(path)
 
     def _open_last(self) -> None:
         """Go on in the last segment when it is short and whole; else in a new one."""

@@ -20,7 +20,7 @@ from runtime.wire.messages import (
     decode,
     encode,
 )
-from stacker.base import canonical_json
+from stacker.base import atomic, canonical_json
 from stacker.base.errors import Failed
 from stacker.drivers.containers import cgroups, kernel
 from stacker.drivers.containers.monitor import LAUNCH, Monitor
@@ -148,7 +148,8 @@ class Launcher:
                 os.makedirs(directory, 0o700, exist_ok=True)
             pid_file.unlink(missing_ok=True)
             (bundle / "config.json").write_bytes(canonical_json.dumps(launch.spec))
-            (bundle / LAUNCH).write_bytes(encode(0, spawn))
+            # the next supervisor reads it, also when this one is killed here
+            atomic.write_atomic(bundle / LAUNCH, encode(0, spawn), durable=False)
         except OSError as error:
             raise Failed(f"start: write {bundle.name}: {error.strerror}".lower()) from error
         return spawn

@@ -19,7 +19,7 @@ import anyio.to_thread
 import pytest
 
 from stacker.drivers.containers.containers import Containers
-from stacker.plan.container_specs import Started
+from stacker.plan.container_specs import LogOptions, Started
 
 from .conftest import Place, read_lines, wait_until
 from .supervising import code_of, container_id
@@ -69,7 +69,7 @@ def killed_supervisor(place: Place, first: int, chance: random.Random) -> list[i
 @pytest.mark.timeout(1200 if SOAK else 120)
 async def test_supervisor_is_killed_again_and_again(place: Place) -> None:
     chance = random.Random(20)
-    writer = place.shell(WRITER)
+    writer = place.shell(WRITER, log=LogOptions(max_size=1 << 30))
     template = json.dumps(place.spec("@ID", "/bin/true"))
     (place.base / "template.json").write_text(template)
     async with place.open() as containers:
@@ -104,7 +104,7 @@ async def test_supervisor_is_killed_again_and_again(place: Place) -> None:
 async def test_monitor_is_killed_again_and_again(each_place: Place) -> None:
     place = each_place
     async with place.open() as containers:
-        writer = place.shell(WRITER)
+        writer = place.shell(WRITER, log=LogOptions(max_size=1 << 30))
         quiet = place.shell("trap 'exit 7' TERM; while :; do sleep 0.05; done")
         talker = place.shell("read x; echo got $x; exit 3", terminal=True, stdin_open=True)
         before = {one.container_id: await containers.start(one) for one in (writer, quiet, talker)}
