@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 
+class Exit:
+    """An enumeration of plain ints: ``enum`` would cost each command 3 ms."""
 
-class Exit(IntEnum):
     OK = 0
     """What was asked for is done, and true."""
     ERROR = 1

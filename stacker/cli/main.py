@@ -10,7 +10,12 @@ import sys
 from stacker.base.errors import StackerError
 from stacker.cli import notes
 from stacker.cli.exits import Exit
-from stacker.cli.options import Call, UsageError, make_parser, split_leading
+from stacker.cli.options import Call, Plain, UsageError, read_plain, split_leading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from types import ModuleType
 
 VERBS = {
     "up": "make a stack true, and keep it true",
@@ -75,14 +80,19 @@ def _run(arguments: list[str]) -> int:
     if verb not in VERBS:
         raise UsageError(f"{verb!r} is not a command; `stacker help` lists them")
 
-    from importlib import import_module
-
-    module = import_module(f"stacker.cli.{MODULES.get(verb, verb)}")
-    parser = make_parser(verb, VERBS[verb], module)
-    call = Call(leading, parser.parse_args(rest[1:]))
-    code: int = module.run(call)
+    module = __import__(f"stacker.cli.{MODULES.get(verb, verb)}", fromlist=["run"])
+    code: int = module.run(Call(leading, _arguments(verb, module, rest[1:])))
     sys.stdout.flush()
     return code
+
+
+def _arguments(verb: str, module: ModuleType, words: list[str]) -> Namespace | Plain:
+    plain: tuple[dict[str, object], dict[str, str]] | None = getattr(module, "PLAIN", None)
+    if plain is not None and (found := read_plain(*plain, words)) is not None:
+        return found
+    from stacker.cli.parsers import make_parser
+
+    return make_parser(verb, VERBS[verb], module).parse_args(words)
 
 
 def _help(words: list[str]) -> int:

@@ -1,20 +1,20 @@
 """Options that verbs share, and what a verb gets to see of them.
 
 The same ones may stand before the verb, as in ``docker compose -f a.yaml ps``. There they are read
-by hand: only one parser is ever built, that of the verb that was asked for.
+by hand: only one parser is ever built, that of the verb that was asked for, and none at all where
+the verb stands alone or with flags only.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 
 from stacker.client import session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
-    from typing import NoReturn
+    import argparse
+    from typing import Any
 
     from stacker.client.api import Supervisor
 
@@ -66,11 +66,30 @@ def split_leading(arguments: list[str]) -> tuple[Leading, list[str]]:
     return leading, rest
 
 
+class Plain:
+    """Arguments of a command line that needed no parser."""
+
+    def __init__(self, values: dict[str, object]) -> None:
+        self.__dict__.update(values)
+
+
+def read_plain(
+    defaults: dict[str, object], flags: dict[str, str], words: list[str]
+) -> Plain | None:
+    """Read a command line of flags only; None when it takes a parser."""
+    values = dict(defaults)
+    for word in words:
+        if word not in flags:
+            return None
+        values[flags[word]] = True
+    return Plain(values)
+
+
 class Call:
     """One command line, read: the verb's own arguments, and what all verbs need."""
 
-    def __init__(self, leading: Leading, arguments: argparse.Namespace) -> None:
-        self.arguments = arguments
+    def __init__(self, leading: Leading, arguments: argparse.Namespace | Plain) -> None:
+        self.arguments: Any = arguments
         own = vars(arguments)
         self.files = [*leading.values.get("file", ()), *(own.get("file") or ())]
         self.project: str | None = (
@@ -94,23 +113,6 @@ class Call:
     def absolute_files(self) -> tuple[str, ...]:
         """Return the stack files that were named, as the supervisor can find them."""
         return tuple(os.path.join(self.working_dir, file) for file in self.files)
-
-
-def make_parser(verb: str, text: str, module: ModuleType) -> argparse.ArgumentParser:
-    """Build the parser of one verb."""
-    parser = _Parser(
-        prog=f"stacker {verb}",
-        description=f"{text[0].upper()}{text[1:]}.{_more(module)}",
-        epilog=module.EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.add_arguments(parser)
-    place = parser.add_argument_group("which supervisor")
-    place.add_argument("--root", metavar="DIR", help="its state directory ($STACKER_ROOT)")
-    place.add_argument(
-        "--run", dest="run_dir", metavar="DIR", help="its run directory ($STACKER_RUN)"
-    )
-    return parser
 
 
 def add_stack(parser: argparse.ArgumentParser, *, short_file: bool = True) -> None:
@@ -160,13 +162,3 @@ def count(text: str) -> int:
     if value < 0:
         raise ValueError(text)
     return value
-
-
-def _more(module: ModuleType) -> str:
-    more = getattr(module, "HELP", "")
-    return f"\n\n{more}" if more else ""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}\nsee: {self.prog} --help")

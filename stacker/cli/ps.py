@@ -7,7 +7,7 @@ from stacker.base.text import span
 from stacker.cli import output
 from stacker.cli.exits import Exit
 from stacker.cli.options import add_format, add_stack
-from stacker.cli.selection import find_or_all, take_file
+from stacker.cli.selection import take_file
 from stacker.wire.replies import Containers
 
 TYPE_CHECKING = False
@@ -24,6 +24,12 @@ EXAMPLES = """examples:
   stacker ps -p shop --format json
 """
 
+PLAIN = (
+    {"words": (), "all": False, "quiet": False, "format": "table"},
+    {"-a": "all", "--all": "all", "-q": "quiet", "--quiet": "quiet"},
+)
+"""What the arguments are without a parser: defaults, and the flags that may be given."""
+
 HEADERS = ("NAME", "IMAGE", "SERVICE", "STATUS", "PORTS")
 
 
@@ -36,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
-    services = take_file(call, call.arguments.words)
+    services = take_file(call, list(call.arguments.words))
     answer = _fetch(call)
     now, rows = answer.now, list(answer.containers)
     if not call.arguments.all:
@@ -59,7 +65,9 @@ def _fetch(call: Call) -> Containers:
         supervisor = call.connect()
     except Unavailable:
         return Containers(now=0.0)  # nothing is supervised: that is an answer
-    return supervisor.containers(find_or_all(call, supervisor))
+    return supervisor.containers(
+        call.project, files=call.absolute_files(), working_dir=call.working_dir
+    )
 
 
 def _cells(row: ContainerRow, now: float) -> tuple[str, ...]:

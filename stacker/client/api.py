@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from stacker import __version__
 from stacker.client import http
 from stacker.client.streams import EventStream, ExecStream, LogStream, Operation, parse
@@ -52,8 +50,16 @@ class Supervisor:
 
         return self._get(Stacks, "/v1/stacks")
 
-    def containers(self, stack: str | None = None) -> Containers:
-        return self._get(Containers, "/v1/containers", {"stack": stack})
+    def containers(
+        self,
+        stack: str | None = None,
+        *,
+        files: tuple[str, ...] = (),
+        working_dir: str | None = None,
+    ) -> Containers:
+        """List those of one stack, by its name, its files or where it was declared; else all."""
+        query: Query = {"stack": stack, "file": files, "working_dir": working_dir}
+        return self._get(Containers, "/v1/containers", query)
 
     def images(self) -> replies.Images:
         from stacker.wire.replies import Images
@@ -173,7 +179,7 @@ class Supervisor:
         headers: tuple[tuple[str, str], ...] = (),
         timeout_s: float | None = None,
     ) -> http.Response:
-        body = None if wanted is None else json.dumps(encode(wanted)).encode()
+        body = None if wanted is None else _body(wanted)
         target = path + _query(query or {})
 
         def ask() -> http.Response:
@@ -192,6 +198,12 @@ class Supervisor:
         if answer.status in (200, 101):
             return answer
         raise error_of(_problem(answer))
+
+
+def _body(wanted: Message) -> bytes:
+    import json
+
+    return json.dumps(encode(wanted)).encode()
 
 
 def _problem(answer: http.Response) -> Problem:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from stacker.base.errors import Corrupt, Unavailable
+from stacker.client.quick_json import loads
 from stacker.wire.message import decode
 from stacker.wire.problems import error_of
 from stacker.wire.replies import EventLine, OperationLine, UpReply
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 def parse(line: bytes) -> object:
     """Parse JSON that the supervisor sent."""
     try:
-        return json.loads(line)
+        return loads(line)
     except (ValueError, RecursionError) as error:
         raise Corrupt("the supervisor's answer is not JSON") from error
 

@@ -10,6 +10,14 @@ class StackQuery(Message):
     """None: all stacks."""
 
 
+class ContainersQuery(Message):
+    stack: str | None = None
+    file: tuple[str, ...] = ()
+    """Those of the stack that was declared from these files."""
+    working_dir: str | None = None
+    """Those of the stack that was declared from there; all, where none was."""
+
+
 class WaitQuery(Message):
     generation: int
     healthy: bool = False

@@ -6,13 +6,14 @@ import time
 
 from aiohttp import web
 
-from stacker.base.errors import Invalid
+from stacker.base.errors import Conflict, Invalid, NotFound
 from stacker.daemon import operation, present
 from stacker.daemon.answering import json_reply
 from stacker.daemon.context import context_of
 from stacker.daemon.reading import declaration_of, read_body, read_query, stack_of
+from stacker.engine.engine import Engine
 from stacker.wire.names import check_name, check_names, check_path
-from stacker.wire.queries import StackQuery, WaitQuery
+from stacker.wire.queries import ContainersQuery, WaitQuery
 from stacker.wire.replies import Containers, DownReply, FoundStack, Stacks, UpReply, WaitReply
 from stacker.wire.requests import DownRequest, FindRequest, PlanRequest, UpRequest
 
@@ -105,11 +106,26 @@ async def stacks(request: web.Request) -> web.StreamResponse:
 
 
 async def containers(request: web.Request) -> web.StreamResponse:
-    query = read_query(request, StackQuery)
-    states = await context_of(request).engine.stacks()
-    chosen = [state for state in states if query.stack in (None, state.name)]
+    engine = context_of(request).engine
+    name = _meant(engine, read_query(request, ContainersQuery))
+    states = await engine.stacks()
+    chosen = [state for state in states if name in (None, state.name)]
     reply: Containers = present.containers_reply(chosen, now=time.time())
     return json_reply(reply)
+
+
+def _meant(engine: Engine, query: ContainersQuery) -> str | None:
+    """Return the stack's name; None, for all, where nothing was said and nothing is here."""
+    if query.stack is None and not query.file and query.working_dir is None:
+        return None
+    try:
+        return engine.find_stack(
+            project=query.stack, files=query.file, working_dir=query.working_dir or "/"
+        )
+    except (NotFound, Conflict):
+        if query.stack is not None or query.file:
+            raise
+        return None
 
 
 async def inspect(request: web.Request) -> web.StreamResponse:

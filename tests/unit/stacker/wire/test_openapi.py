@@ -72,7 +72,7 @@ def test_fields_types_and_defaults_agree(name: str) -> None:
 
 
 QUERIES = {
-    ("GET", "/v1/containers"): queries.StackQuery,
+    ("GET", "/v1/containers"): queries.ContainersQuery,
     ("GET", "/v1/stats"): queries.StackQuery,
     ("GET", "/v1/events"): queries.EventsQuery,
     ("GET", "/v1/stacks/{stack}/wait"): queries.WaitQuery,

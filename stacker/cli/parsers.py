@@ -1,0 +1,35 @@
+"""The parser of the one verb that was asked for; apart, because ``argparse`` is slow to import."""
+
+from __future__ import annotations
+
+import argparse
+
+from stacker.cli.options import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import NoReturn
+
+
+def make_parser(verb: str, text: str, module: ModuleType) -> argparse.ArgumentParser:
+    """Build the parser of one verb."""
+    more: str = getattr(module, "HELP", "")
+    parser = _Parser(
+        prog=f"stacker {verb}",
+        description=f"{text[0].upper()}{text[1:]}." + (f"\n\n{more}" if more else ""),
+        epilog=module.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    place = parser.add_argument_group("which supervisor")
+    place.add_argument("--root", metavar="DIR", help="its state directory ($STACKER_ROOT)")
+    place.add_argument(
+        "--run", dest="run_dir", metavar="DIR", help="its run directory ($STACKER_RUN)"
+    )
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}\nsee: {self.prog} --help")
