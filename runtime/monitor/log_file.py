@@ -34,7 +34,7 @@ class LogFile:
 
     def take(self, pipe: int, stream: int, available: int) -> None:
         """Move what is in the pipe, at most BUDGET, into the log; never blocks, never fails."""
-        count = min(available, BUDGET)
+        count = min(available, BUDGET, self._max_size - HEADER.size)
         if not self._ready(count):
             self._drop(pipe, count)
             return

@@ -127,7 +127,9 @@ def _listen(directory: str) -> socket.socket:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    before = os.umask(0o177)
     listener.bind(path)
+    os.umask(before)
     listener.listen(64)
     os.close(parent)
     return listener
