@@ -48,6 +48,8 @@ def open_sockets(gateway: str) -> list[socket.socket]:
             opened.append(one)
             one.setblocking(False)
             one.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+            # a container may publish port 53 (ports.reserve does the same)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if kind == socket.SOCK_STREAM:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)

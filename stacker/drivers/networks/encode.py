@@ -33,6 +33,7 @@ from stacker.drivers.networks.ruleset import (
     Rule,
     Ruleset,
     Set,
+    TooFast,
     ToThisHost,
     Translated,
 )
@@ -149,6 +150,8 @@ def _chain(table: str, chain: Chain) -> bytes:
 
 def _set(table: str, one: Set, number: int) -> bytes:
     flags = {"NFT_SET_MAP"} if one.data else set[str]()
+    if one.room is not None:
+        flags.add("NFT_SET_EVAL")
     attrs: list[tuple[str, object]] = [
         ("NFTA_SET_TABLE", table),
         ("NFTA_SET_NAME", one.name),
@@ -160,6 +163,8 @@ def _set(table: str, one: Set, number: int) -> bytes:
     if _SHAPES[one.key[0]][0] == _IFNAMSIZ:
         # for nft's listing alone: names are not in network byte order
         attrs.append(("NFTA_SET_USERDATA", [("NFTNL_UDATA_SET_KEYBYTEORDER", _HOST_ORDER)]))
+    if one.room is not None:
+        attrs.append(("NFTA_SET_DESC", {"attrs": [("NFTA_SET_DESC_SIZE", one.room)]}))
     if one.data:
         attrs += [
             ("NFTA_SET_DATA_TYPE", _type(one.data)),
@@ -220,6 +225,11 @@ def _match(match: Match) -> list[dict[str, Any]]:
                 _expression("fib", dreg=_REG_1, result=address_type, flags=1 << 1),
                 _compare(0, struct.pack("=I", 2)),  # RTN_LOCAL
             ]
+        case TooFast(field, name, per_second, burst):
+            over = 1  # NFT_LIMIT_F_INV
+            limit = _expression("limit", rate=per_second, unit=1, burst=burst, type=0, flags=over)
+            update = _expression("dynset", set_name=name, op=1, sreg_key=_REG_1, expr=limit)
+            return [*_load((field,)), update]
 
 
 def _action(action: Action) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from stacker.drivers.networks import names
 from stacker.drivers.networks.dns_server import PORT, DnsServer, open_sockets
 from stacker.drivers.networks.keep import KeepFds
 from stacker.drivers.networks.memory import Memory
+from stacker.drivers.networks.port_owner import owner_of
 from stacker.drivers.networks.records import NetworkRecord
 from stacker.drivers.networks.resolvers import HostResolvers
 
@@ -54,7 +55,10 @@ class NameService:
             return open_sockets(record.gateway)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise Conflict(f"{where}: the port is taken") from error
+                owner = owner_of("udp", record.gateway, PORT) or owner_of(
+                    "tcp", record.gateway, PORT
+                )
+                raise Conflict(f"{where}: taken{f' by {owner}' if owner else ''}") from error
             raise Failed(f"{where}: {error.strerror}".lower()) from error
 
     def _key(self, network: str) -> str:

@@ -19,6 +19,7 @@ from stacker.plan.network_specs import PortSpec, PublishedPort
 
 _KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 _SMALLEST_BUFFER = 0
+_DNS = 53
 
 
 def reserve(
@@ -76,6 +77,9 @@ def _bind(who: str, port: PortSpec) -> socket.socket:
     try:
         # what arrives while the rules are not there is not to be kept
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALLEST_BUFFER)
+        if port.published == _DNS:
+            # beside our own name servers, which are bound to the gateways' addresses
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         one.bind((port.host_ip, port.published or 0))
     except OSError as error:
         one.close()

@@ -65,7 +65,17 @@ class ToThisHost:
     """The destination is any address of the host."""
 
 
-Match = Is | In | ConnectionState | Translated | ToThisHost
+@dataclass(frozen=True, slots=True)
+class TooFast:
+    """The field's value has sent more packets than this; a set counts for each."""
+
+    field: Field
+    set: str
+    per_second: int
+    burst: int
+
+
+Match = Is | In | ConnectionState | Translated | ToThisHost | TooFast
 
 
 class Verdict(StrEnum):
@@ -115,6 +125,8 @@ class Set:
     key: tuple[Field, ...]
     data: tuple[Field, ...]
     elements: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    room: int | None = None
+    """For a set that packets fill: how many elements it may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +182,7 @@ _TO_INTERNAL = In((Field.OIF,), "internal")
 _ONE_BRIDGE = In((Field.IIF, Field.OIF), "same_bridge")
 _TO_GATEWAY = In((Field.DADDR,), "gateways")
 _DNS = In((Field.PROTOCOL, Field.PORT), "dns")
+_FLOOD = TooFast(Field.SADDR, "askers", per_second=1000, burst=2000)
 _DROP, _ACCEPT, _RETURN = Verdict.DROP, Verdict.ACCEPT, Verdict.RETURN
 
 _FILTER: tuple[tuple[str, tuple[Match, ...], Action], ...] = (
@@ -179,6 +192,8 @@ _FILTER: tuple[tuple[str, tuple[Match, ...], Action], ...] = (
     ("guard", (_FROM_BRIDGE, Is(Field.SADDR, _LOOPBACK)), _DROP),
     # the gateways' addresses, and the DNS server there, are for containers and the host itself
     ("to_host", (_TO_GATEWAY, _FROM_ELSEWHERE, Is(Field.IIF, "lo", negated=True)), _DROP),
+    # one container's flood of queries must not fill the buffer that all of its network share
+    ("to_host", (_FROM_BRIDGE, _TO_GATEWAY, _DNS, _FLOOD), _DROP),
     ("to_host", (_FROM_INTERNAL, _KNOWN), _ACCEPT),
     ("to_host", (_FROM_INTERNAL, _TO_GATEWAY, _DNS), _ACCEPT),
     ("to_host", (_FROM_INTERNAL, _TO_GATEWAY, Is(Field.PROTOCOL, "icmp")), _ACCEPT),
@@ -195,8 +210,11 @@ _FILTER: tuple[tuple[str, tuple[Match, ...], Action], ...] = (
     ("between", (ConnectionState(("invalid",)),), _DROP),
     # a packet for 127.0.0.1 from a wire is dropped by routing, but only after this chain
     ("publish", (Is(Field.DADDR, _LOOPBACK),), _RETURN),
+    # port 53 may be published; the gateways' name servers are not what is meant then
+    ("publish", (_TO_GATEWAY, _DNS), _RETURN),
     ("publish", (), _AT_ADDRESS),
     ("publish", (ToThisHost(),), _ANYWHERE),
+    ("publish_locally", (_TO_GATEWAY, _DNS), _RETURN),
     ("publish_locally", (), _AT_ADDRESS),
     ("publish_locally", (ToThisHost(),), _ANYWHERE),
     ("leave", (Is(Field.SADDR, _LOOPBACK), _TO_BRIDGE), Masquerade()),
@@ -235,6 +253,7 @@ def _network_sets(networks: Sequence[RuleNetwork]) -> tuple[Set, ...]:
         _set("same_bridge", (Field.IIF, Field.OIF), [(name, name) for name in bridges]),
         _set("gateways", (Field.DADDR,), [(network.gateway,) for network in networks]),
         _set("dns", (Field.PROTOCOL, Field.PORT), [("tcp", "53"), ("udp", "53")]),
+        Set("askers", (Field.SADDR,), (), (), room=4096),
     )
 
 

@@ -17,6 +17,7 @@ from stacker.drivers.networks.ruleset import (
     Rule,
     Ruleset,
     Set,
+    TooFast,
     ToThisHost,
     Translated,
 )
@@ -45,6 +46,8 @@ def _set(one: Set) -> str:
     if one.data:
         types += " : " + " . ".join(_TYPES[field] for field in one.data)
     lines = [f"\t{kind} {one.name} {{", f"\t\ttype {types}"]
+    if one.room is not None:
+        lines += [f"\t\tsize {one.room}", "\t\tflags dynamic"]
     if one.elements:
         lines.append("\t\telements = {")
         for key, data in one.elements:
@@ -87,6 +90,9 @@ def _match(match: Match) -> str:
             return "ct status dnat"
         case ToThisHost():
             return "fib daddr type local"
+        case TooFast(field, name, per_second, burst):
+            limit = f"limit rate over {per_second}/second burst {burst} packets"
+            return f"update @{name} {{ {field} {limit} }}"
 
 
 def _fields(fields: tuple[Field, ...]) -> str:

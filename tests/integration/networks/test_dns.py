@@ -13,8 +13,11 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
+from stacker.base.errors import Conflict
 from stacker.drivers.networks import resolvers
+from stacker.plan.network_specs import PortSpec
 from tests.integration.networks.world import (
+    HOST,
     LAN,
     World,
     address,
@@ -53,10 +56,10 @@ def upstream_is_lan(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def upstream(place: Path, seen: list[str], bound: str = "0.0.0.0") -> AsyncGenerator[None]:
+async def upstream(place: Path, seen: list[str], *, honest: bool = False) -> AsyncGenerator[None]:
     """A name server that knows every name to be 203.0.113.5, over UDP and TCP."""
-    datagrams = endpoint(place, socket.SOCK_DGRAM, (bound, 53))
-    listener = endpoint(place, socket.SOCK_STREAM, (bound, 53))
+    datagrams = endpoint(place, socket.SOCK_DGRAM, ("0.0.0.0", 53))
+    listener = endpoint(place, socket.SOCK_STREAM, ("0.0.0.0", 53))
     listener.listen()
 
     def answer(wire: bytes) -> bytes:
@@ -71,8 +74,9 @@ async def upstream(place: Path, seen: list[str], bound: str = "0.0.0.0") -> Asyn
         while True:
             await anyio.wait_readable(datagrams)
             wire, client = datagrams.recvfrom(4096)
-            datagrams.sendto(b"junk", client)
-            datagrams.sendto(answer(b"\x00\x00" + wire[2:]), client)
+            if not honest:
+                datagrams.sendto(b"junk", client)
+                datagrams.sendto(answer(b"\x00\x00" + wire[2:]), client)
             datagrams.sendto(answer(wire), client)
 
     async def accept() -> None:
@@ -222,6 +226,48 @@ async def test_a_crowd_of_idle_connections_and_rubbish_stops_nobody(host: World)
             assert await resolve(place, front.gateway, "good") == [address(good)]
         for one in idle:
             one.close()
+
+
+async def test_a_container_that_publishes_port_53_does_not_take_our_names_away(
+    host: World,
+) -> None:
+    ports = tuple(PortSpec(target=53, published=53, protocol=one) for one in ("udp", "tcp"))
+    seen: list[str] = []
+    async with host.driver() as networks:
+        front = await networks.ensure(network("front"))
+        pihole = await networks.attach(container("pihole", "front", ports=ports))
+        await networks.ensure(network("back"))
+        web = await networks.attach(container("web", "front"))
+        async with upstream(Path(pihole.netns), seen, honest=True):
+            assert await resolve(Path(web.netns), front.gateway, "web") == [address(web)]
+            assert await resolve(None, front.gateway, "web") == [address(web)]
+            assert seen == []
+            assert await resolve(host.lan, HOST, "example.com") == ["203.0.113.5"]
+            assert await resolve(Path(web.netns), HOST, "example.org") == ["203.0.113.5"]
+
+
+async def test_a_name_server_of_the_host_in_the_way_is_named(host: World) -> None:
+    async with host.driver() as networks:
+        with (
+            endpoint(None, socket.SOCK_DGRAM, ("0.0.0.0", 53)),
+            pytest.raises(Conflict, match=r"name server on 10.89.0.1:53: taken by pytest"),
+        ):
+            await networks.ensure(network("front"))
+        assert await networks.observe() == ()
+        await networks.ensure(network("front"))
+
+
+async def test_a_flood_is_cut_for_its_sender_alone(host: World) -> None:
+    async with host.driver() as networks:
+        front = await networks.ensure(network("front"))
+        evil = Path((await networks.attach(container("evil", "front"))).netns)
+        good = await networks.attach(container("good", "front"))
+        with endpoint(evil, socket.SOCK_DGRAM) as flood:
+            flood.connect((front.gateway, 53))
+            for _ in range(20_000):
+                flood.send(b"")
+        for _ in range(20):
+            assert await resolve(Path(good.netns), front.gateway, "good") == [address(good)]
 
 
 async def test_resolv_conf_points_to_the_gateway(host: World) -> None:
