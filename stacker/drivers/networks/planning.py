@@ -225,6 +225,12 @@ def published_bridge(record: SandboxRecord, records: Records) -> str | None:
     return records.networks[outward.network].bridge if outward else None
 
 
+def published_address(record: SandboxRecord, records: Records) -> str | None:
+    """The address that its published ports lead to."""
+    outward = _outward(record.sandbox.endpoints, records)
+    return outward.ipv4_address if outward else None
+
+
 def rules(tag: str, records: Records) -> Ruleset:
     """The whole packet filter."""
     networks = [

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import anyio
 
-from stacker.drivers.networks import names, planning, ports, sandbox_links, sysctls
+from stacker.drivers.networks import flows, names, planning, ports, sandbox_links, sysctls
 from stacker.drivers.networks.coalesce import Coalesced
 from stacker.drivers.networks.keep import KeepFds
 from stacker.drivers.networks.memory import Memory
@@ -82,6 +82,7 @@ class SandboxLife:
             self._leaving_links += planning.outside_links(self._tag, record)
             if record.sandbox.ports:
                 await self._rules.apply()
+                await self._forget_flows(record, gone=True)
                 await self._keep_fds.drop(names.port_sockets(container_id))
         await self._tear_down()
         if record is not None:
@@ -141,7 +142,16 @@ class SandboxLife:
         if record.sandbox.ports:
             await self._open_loopback(record)
             await self._rules.apply()
+            await self._forget_flows(record, gone=False)
         return record
+
+    async def _forget_flows(self, record: SandboxRecord, *, gone: bool) -> None:
+        """Let UDP clients be led anew: to the container, or to whoever has the port next."""
+        published = {p.published for p in record.sandbox.ports if p.protocol == "udp"}
+        if published:
+            target = planning.published_address(record, self._memory.records)
+            step = f"container {record.spec.name}: forget flows"
+            await self._workers(step, flows.forget, published, None if gone else target)
 
     async def _open_loopback(self, record: SandboxRecord) -> None:
         bridge = planning.published_bridge(record, self._memory.records)

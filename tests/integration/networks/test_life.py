@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -18,6 +19,7 @@ from tests.integration.networks.world import (
     address,
     call,
     container,
+    endpoint,
     inside,
     links,
     network,
@@ -308,3 +310,29 @@ async def test_a_full_network_says_so(host: World) -> None:
         with pytest.raises(NotFound, match="container lost: network nowhere does not exist"):
             await networks.attach(container("lost", "nowhere"))
         assert len(await networks.sandboxes()) == 1
+
+
+async def test_a_udp_client_that_never_stops_is_led_to_the_next_container(host: World) -> None:
+    ports = (PortSpec(target=80, published=8080, protocol="udp"),)
+    with endpoint(host.lan, socket.SOCK_DGRAM) as client:
+        client.connect((HOST, 8080))
+
+        async def answered_by(name: str) -> None:
+            with anyio.fail_after(5):
+                while True:
+                    with suppress(OSError):  # refused while there is nobody
+                        client.send(b"?")
+                    with suppress(OSError), anyio.move_on_after(0.05):
+                        await anyio.wait_readable(client)
+                        if client.recv(512).split()[0] == name.encode():
+                            return
+
+        with suppress(OSError):
+            client.send(b"here before anybody")
+        async with host.driver() as networks:
+            await networks.ensure(network("front"))
+            for name in ("one", "two"):
+                made = await networks.attach(container(name, "front", ports=ports))
+                async with speaking(name, Path(made.netns), 80):
+                    await answered_by(name)
+                await networks.detach(made.container_id)
