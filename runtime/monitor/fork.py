@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import signal
 from collections.abc import Callable, Sequence
 
@@ -23,8 +24,10 @@ Builtin = Callable[[list[str]], int]
 class Programs:
     """Starts runtimes: the built-in one from memory, others by path."""
 
-    def __init__(self, builtin: Builtin) -> None:
+    def __init__(self, builtin: Builtin, open_files: tuple[int, int]) -> None:
         self._builtin = builtin
+        self._open_files = open_files
+        """The limit that the monitor was started with."""
 
     def start(
         self, argv: Sequence[str], environment: dict[str, str], stdio: tuple[int, int, int]
@@ -59,6 +62,7 @@ class Programs:
         os.chdir("/")
         os.setsid()
         _reset_oom_score()
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._open_files)
         if argv[0] == BUILTIN:
             os.environ.clear()
             os.environ.update(environment)

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -72,7 +73,7 @@ def _run(directory: str, listener: socket.socket, builtin: Builtin) -> None:
         consider_end()
 
     processes = Processes(loop, Journal(f"{directory}/exits"), boot_id, tell)
-    server = Server(loop, Programs(builtin), processes, devnull)
+    server = Server(loop, Programs(builtin, _raise_open_files()), processes, devnull)
     clients = Clients(listener, loop, server.serve)
     deserted = Deserted(loop, lambda: server.may_end and not server.busy and not len(clients))
     consider_end = deserted.consider
@@ -150,6 +151,13 @@ def _own_stdio(path: str) -> None:
         os.dup2(fd, target)
     os.close(null)
     os.close(log)
+
+
+def _raise_open_files() -> tuple[int, int]:
+    """Four fds a container: take what the hard limit allows; return what was before."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    return before
 
 
 def _protect_from_oom() -> None:

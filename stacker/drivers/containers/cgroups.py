@@ -60,9 +60,10 @@ def contains(found: Cgroups, pid: int) -> bool:
     )
 
 
-def signal_all(found: Cgroups, signum: int) -> None:
-    """Signal every process of the container through its pidfd."""
-    for pid in processes(found):
+def signal_all(found: Cgroups, signum: int) -> bool:
+    """Signal every process of the container through its pidfd; False when nobody is there."""
+    pids = processes(found)
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             pidfd = os.pidfd_open(pid)
             try:
@@ -71,6 +72,7 @@ def signal_all(found: Cgroups, signum: int) -> None:
                     kernel.send_signal(pidfd, signum)
             finally:
                 os.close(pidfd)
+    return bool(pids)
 
 
 def oom_kills(found: Cgroups) -> int:

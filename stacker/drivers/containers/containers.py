@@ -101,8 +101,8 @@ class Containers:
     async def signal(self, container_id: str, signum: int, *, all: bool = False) -> None:
         """Signal the first process, or all; one that has ended meanwhile is no error."""
         entry = self._entry(container_id)
-        if all:
-            cgroups.signal_all(entry.cgroups, signum)
+        if all and entry.running and cgroups.signal_all(entry.cgroups, signum):
+            return
         if entry.pidfd is not None:
             kernel.send_signal(entry.pidfd, signum)
 

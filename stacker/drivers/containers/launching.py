@@ -31,6 +31,7 @@ from stacker.plan import container_specs
 from stacker.plan.container_specs import Launch
 
 _KILLED_WITHIN_S = 10.0
+_LOOK_AGAIN_S = 0.02
 
 
 class Launcher:
@@ -51,7 +52,8 @@ class Launcher:
 
         runtime = self._runtime(program, bundle)
         spawn = self._prepare(launch, bundle, runtime)
-        with self._table.starting(container_id):
+        # not to be cut off: the process would run and nobody here would know it
+        with self._table.starting(container_id), anyio.CancelScope(shield=True):
             return await self._spawn(spawn, runtime)
 
     async def _spawn(self, spawn: Spawn, runtime: Runtime) -> container_specs.Started:
@@ -71,10 +73,14 @@ class Launcher:
 
     async def clear(self, container_id: str) -> None:
         """Remove what a runtime holds of this container, running or not; idempotent."""
-        if (self._paths.bundle(container_id) / LAUNCH).exists():
+        was_launched = (self._paths.bundle(container_id) / LAUNCH).exists()
+        if was_launched:
             await self._delete_from_runtime(container_id)
 
         entry = self._table.get(container_id)
+        if entry is None and was_launched:
+            # a start whose supervisor was killed, or cancelled, before it saw the answer
+            await self._until_forgotten(container_id)
         if entry is None or not entry.running:
             return
         if entry.pidfd is not None:
@@ -83,6 +89,14 @@ class Launcher:
             await entry.ended.wait()
         if entry.running:
             raise Failed(f"container {container_id}: delete: its process does not end")
+
+    async def _until_forgotten(self, container_id: str) -> None:
+        with anyio.move_on_after(_KILLED_WITHIN_S):
+            while True:
+                if await self._monitor.forget(container_id):
+                    return
+                await anyio.sleep(_LOOK_AGAIN_S)
+        raise Failed(f"container {container_id}: delete: its process does not end")
 
     async def _delete_from_runtime(self, container_id: str) -> None:
         runtime = self.runtime_of(container_id)
@@ -104,7 +118,7 @@ class Launcher:
         entry = self._table.get(container_id)
         if entry is not None:
             cgroups.remove_empty(entry.cgroups)
-        await self._monitor.forget(container_id)
+        await self._until_forgotten(container_id)
         self._table.remove(container_id)
         shutil.rmtree(self._paths.bundle(container_id), ignore_errors=True)
 

@@ -10,6 +10,7 @@ from anyio.abc import TaskStatus
 
 from runtime.wire.messages import (
     Adopt,
+    Done,
     Forget,
     List,
     Listing,
@@ -71,8 +72,9 @@ class Monitor:
             raise Unavailable("monitor: it does not run and could not be started")
         return await self._client.request(message, fds)
 
-    async def forget(self, key: str) -> None:
-        expect_done(await self.request(Forget(key)), f"container {key}: forget")
+    async def forget(self, key: str) -> bool:
+        """Drop what the monitor knows of an ended process; False while it runs."""
+        return isinstance((await self.request(Forget(key))).message, Done)
 
     async def shutdown(self) -> bool:
         """End the monitor when nothing runs; afterwards none is started any more."""

@@ -36,7 +36,6 @@ class Session:
         self._pid = pid
         self._pidfd = pidfd
         self._terminal = terminal
-        self._ended = False
         self._feed = pipes[0]
         self._sources: dict[int, int] = {}
         for stream, fd in ((STDOUT, pipes[1]), (STDERR, pipes[2])):
@@ -82,7 +81,6 @@ class Session:
     async def wait(self) -> int:
         """Return the exit code, 128 + signal when it was killed."""
         exited = await self._table.end_of(self._key)
-        self._ended = True
         self._hung_up.set()
         # the monitor went before the process: nobody knows; never 0
         return exited.code if exited.code >= 0 else 255
@@ -104,8 +102,7 @@ class Session:
         self._hung_up.set()
 
     async def aclose(self) -> None:
-        if not self._ended:
-            self.kill()
+        self.kill()
         self._close_feed()
         for fd in list(self._sources):
             self._drop(fd)
