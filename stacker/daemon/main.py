@@ -34,6 +34,8 @@ def main(arguments: Sequence[str], *, build: EngineBuilder) -> int:
     )
     for noisy in ("asyncio", "aiohttp", "pyroute2", "watchfiles"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # it would tell every broken request with a traceback; our own errors `server` logs itself
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     os.umask(0o077)
     os.chdir("/")
     _raise_limits()
