@@ -52,9 +52,12 @@ class Launcher:
 
         runtime = self._runtime(program, bundle)
         spawn = self._prepare(launch, bundle, runtime)
+        started: container_specs.Started | None = None
         # not to be cut off: the process would run and nobody here would know it
         with self._table.starting(container_id), anyio.CancelScope(shield=True):
-            return await self._spawn(spawn, runtime)
+            started = await self._spawn(spawn, runtime)
+        assert started is not None
+        return started
 
     async def _spawn(self, spawn: Spawn, runtime: Runtime) -> container_specs.Started:
         container_id = spawn.key
