@@ -42,6 +42,9 @@ from stacker.plan.reconcile import reconcile
 
 log = logging.getLogger(__name__)
 
+LOOK_AGAIN_S = 0.05
+"""Whether a process has run long enough changes with time alone."""
+
 
 class Engine:
     def __init__(self, tools: Tools, state: State, *, watch_files: WatchFiles) -> None:
@@ -148,7 +151,8 @@ class Engine:
                 verdict = loop.verdict(healthy=healthy)
                 if verdict.settled:
                     return WaitOutcome(ok=not verdict.failures, problems=verdict.failures)
-            await loop.next_change()
+            with anyio.move_on_after(LOOK_AGAIN_S):
+                await loop.next_change()
 
     async def plan(self, declaration: Declaration) -> Plan:
         """Say what ``up`` would do now, without doing any of it."""

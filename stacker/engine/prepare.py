@@ -197,6 +197,7 @@ def sandbox_spec(stack: Stack, record: ContainerRecord) -> SandboxSpec:
             for key, attachment in service.networks.items()
         ),
         ports=ports(service),
+        dns=service.dns,
     )
 
 

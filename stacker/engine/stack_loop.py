@@ -140,7 +140,13 @@ class StackLoop:
             return Verdict(settled=False)
         if self.latest.failures:
             return Verdict(settled=True, failures=tuple(map(str, self.latest.failures)))
-        return settle(self.desired, self.latest.observed, self.latest.plan, healthy=healthy)
+        return settle(
+            self.desired,
+            self.latest.observed,
+            self.latest.plan,
+            healthy=healthy,
+            now=self._tools.now(),
+        )
 
     async def run(self) -> None:
         """Keep the stack true until it is down."""

@@ -29,8 +29,8 @@ def busybox_tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stacker(busybox_tar: Path) -> Iterator[Stacker]:
     # short: a unix socket's path has no room for more than 107 bytes
     directory = Path(tempfile.mkdtemp(prefix="sk-", dir="/tmp"))
-    before = leaks.snapshot(str(directory))
     stacker = Stacker(directory=directory)
+    before = leaks.snapshot(str(directory), stacker.tag)
     try:
         stacker.ok(
             "import", "--change", "CMD sh", "--change", "ENV PATH=/bin", str(busybox_tar), IMAGE
@@ -41,5 +41,5 @@ def stacker(busybox_tar: Path) -> Iterator[Stacker]:
         log = stacker.run / "supervisor.log"
         if log.exists():
             sys.stderr.write(log.read_text()[-20_000:])
-    leaks.assert_none(before, str(directory))
+    leaks.assert_none(before, str(directory), stacker.tag)
     shutil.rmtree(directory)

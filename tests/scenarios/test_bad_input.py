@@ -222,7 +222,7 @@ def test_a_full_disk(stacker: Stacker, busybox_tar: os.PathLike[str]) -> None:
     with small_disk(str(other.root)):
         try:
             done = other("import", str(busybox_tar), "a:1")
-            told(done, "no space")
+            told(done, "no space left on device")
             assert other.json("images")["images"] == []
         finally:
             other.end()

@@ -115,7 +115,7 @@ def test_events_tell_the_story(example: Stacker) -> None:
 
 
 def test_inspect(example: Stacker) -> None:
-    found = json.loads(example.ok("inspect", "-p", "example", "web"))
+    found = json.loads(example.ok("inspect", "-p", "example", "web"))[0]
     assert found["service"] == "web"
     assert found["network"]["endpoints"]
 

@@ -23,7 +23,7 @@ services:
     restart: always
   b:
     image: {IMAGE}
-    command: [sleep, infinity]
+    command: [httpd, -f, -p, "80", -h, /etc]
     init: true
     labels:
       version: "1"
@@ -79,7 +79,11 @@ def test_a_deleted_bridge_comes_back_with_its_members(two: Stacker) -> None:
     subprocess.run(["ip", "link", "delete", bridge], check=True)
     eventually(
         lambda: (
-            two("exec", "-T", "-p", "two", "a", "ping", "-c", "1", "-W", "1", "b").returncode == 0
+            two(
+                *("exec", "-T", "-p", "two", "a"),
+                *("wget", "-q", "-O", "/dev/null", "http://b/passwd"),
+            ).returncode
+            == 0
         ),
         what="a reaches b again",
     )
@@ -230,12 +234,7 @@ def _found_below(directory: Path, text: str) -> list[str]:
 
 
 def _is_bridge_of(stacker: Stacker, name: str) -> bool:
-    from stacker.daemon.wiring import tag_of
-
-    return (
-        name.startswith(f"sk{tag_of(stacker.root)}")
-        and Path(f"/sys/class/net/{name}/bridge").exists()
-    )
+    return name.startswith(f"sk{stacker.tag}") and Path(f"/sys/class/net/{name}/bridge").exists()
 
 
 def _save(path: Path, text: str) -> None:

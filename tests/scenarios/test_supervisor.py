@@ -48,7 +48,7 @@ def start_supervisor(stacker: Stacker) -> subprocess.Popen[bytes]:
     process = stacker.start(
         "daemon", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    eventually(lambda: stacker("ls").returncode == 0, what="the supervisor's answer")
+    eventually(lambda: stacker.running_supervisor() and stacker.containers(), what="its answer")
     return process
 
 

@@ -40,24 +40,24 @@ class Snapshot:
         return found
 
 
-def snapshot(marker: str) -> Snapshot:
-    """``marker``: the test's directory; only processes that name it are its own."""
+def snapshot(marker: str, tag: str) -> Snapshot:
+    """``marker``: the test's directory; ``tag``: what the names of links and cgroups carry."""
     return Snapshot(
         processes=frozenset(_processes(marker)),
-        mounts=frozenset(_mounts()),
-        cgroups=frozenset(_cgroups()),
-        links=frozenset(os.listdir("/sys/class/net")),
-        tables=frozenset(_tables()),
+        mounts=frozenset(_mounts(marker)),
+        cgroups=frozenset(_cgroups(tag)),
+        links=frozenset(name for name in os.listdir("/sys/class/net") if tag in name),
+        tables=frozenset(_tables(tag)),
         sysctls=frozenset(
             f"{name}={Path('/proc/sys', name).read_text().strip()}" for name in SYSCTLS
         ),
     )
 
 
-def assert_none(before: Snapshot, marker: str) -> None:
+def assert_none(before: Snapshot, marker: str, tag: str) -> None:
     """Fail with the list of what is left, when it does not go away by itself."""
     deadline = time.monotonic() + PATIENCE_S
-    while leaked := before.leaked(snapshot(marker)):
+    while leaked := before.leaked(snapshot(marker, tag)):
         if time.monotonic() > deadline:
             raise AssertionError(f"left behind: {leaked}")
         time.sleep(0.05)
@@ -79,19 +79,15 @@ def _processes(marker: str) -> list[str]:
     return found
 
 
-def _mounts() -> list[str]:
+def _mounts(marker: str) -> list[str]:
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return [" ".join((line.split()[4], line.partition(" - ")[2])) for line in lines]
+    return [line.split()[4] for line in lines if marker in line]
 
 
-def _cgroups() -> list[str]:
-    return [
-        directory
-        for directory, _, _ in os.walk("/sys/fs/cgroup")
-        if "stacker" in directory or "pytest" in directory
-    ]
+def _cgroups(tag: str) -> list[str]:
+    return [directory for directory, _, _ in os.walk("/sys/fs/cgroup") if tag in directory]
 
 
-def _tables() -> list[str]:
+def _tables(tag: str) -> list[str]:
     listed = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True)
-    return [line for line in listed.stdout.splitlines() if "stacker" in line]
+    return [line for line in listed.stdout.splitlines() if tag in line]

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stacker.daemon.wiring import tag_of
+
 REPOSITORY = Path(__file__).parents[2]
 IMAGE = "stacker/busybox:1"
 
@@ -31,6 +33,11 @@ class Stacker:
     @property
     def run(self) -> Path:
         return self.directory / "run"
+
+    @property
+    def tag(self) -> str:
+        """What the names of its links, cgroups and tables carry."""
+        return tag_of(self.root)
 
     def env(self) -> dict[str, str]:
         return {

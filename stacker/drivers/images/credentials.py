@@ -82,7 +82,9 @@ def _auths(file: Path) -> Fields | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise Failed(f"read credentials {file}: {error.strerror}") from error
+        raise Failed(
+            f"read credentials {file}: {(error.strerror or str(error)).lower()}"
+        ) from error
 
     return load_object(data or b"{}", what=str(file), limit=FILE_LIMIT).child("auths")
 

@@ -90,4 +90,4 @@ def _rest(
 
 def _translated(path: Path, error: OSError) -> StackerError:
     kind = NoSpace if error.errno in _FULL else Failed
-    return kind(f"write layer {path}: {error.strerror}")
+    return kind(f"write layer {path}: {(error.strerror or str(error)).lower()}")

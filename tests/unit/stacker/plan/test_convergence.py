@@ -206,7 +206,7 @@ def test_passes_converge(before: Stack, after: Stack, data: st.DataObject) -> No
             assert container.status is not Status.RUNNING
     if not wanted.stopped:
         assert plan.is_empty
-        assert settle(wanted, world.seen, plan, healthy=True).settled
+        assert settle(wanted, world.seen, plan, healthy=True, now=NOW + 1).settled
 
 
 @settings(max_examples=100, deadline=None)
