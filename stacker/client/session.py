@@ -167,4 +167,7 @@ def _last_words(path: str, start: int) -> str:
             text = log.read().decode(errors="replace").strip()
     except OSError:
         text = ""
-    return text.removeprefix("stacker: ") or "it said nothing"
+    last = text[text.rfind("\nstacker: ") + 1 :].removeprefix("stacker: ")
+    if "Traceback" in last:  # a bug; the log has the rest of it
+        last = f"{last[last.rfind(chr(10)) + 1 :].strip()} (see {path})"
+    return last or "it said nothing"

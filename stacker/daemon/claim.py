@@ -14,6 +14,10 @@ from stacker.base.errors import Conflict, Denied, Invalid
 from stacker.daemon.settings import Settings
 
 
+class LockHeld(Conflict):
+    """Another supervisor works there."""
+
+
 def claim(settings: Settings, *, group_id: int | None) -> list[int]:
     """Make both directories and lock them; return the locks' descriptors, to be kept open."""
     if os.geteuid() != 0:
@@ -46,7 +50,7 @@ def _lock(directory: Path) -> int:
     except BlockingIOError as error:
         holder = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
         os.close(fd)
-        raise Conflict(f"another supervisor (pid {holder}) holds {directory}") from error
+        raise LockHeld(f"another supervisor (pid {holder}) holds {directory}") from error
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return fd

@@ -11,12 +11,13 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import anyio
 
-from stacker.base.errors import Conflict, Invalid, StackerError
-from stacker.daemon.claim import claim
+from stacker.base.errors import Invalid, StackerError
+from stacker.daemon.claim import LockHeld, claim
 from stacker.daemon.life import EngineBuilder, live
 from stacker.daemon.settings import parse_settings
 
@@ -43,14 +44,29 @@ def main(arguments: Sequence[str], *, build: EngineBuilder) -> int:
         group_id = _group_id(settings.group)
         locks = claim(settings, group_id=group_id)
         anyio.run(live, settings, group_id, build)
-    except Conflict as error:
-        print(f"stacker: {error}", file=sys.stderr)  # noqa: T201 the log of an `up`
-        return LOCK_HELD
-    except StackerError as error:
-        print(f"stacker: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+    except (StackerError, BaseExceptionGroup) as error:
+        return _give_up(error)
     del locks  # held until here, and then by the process until it ends
     return 0
+
+
+def _give_up(error: BaseException) -> int:
+    """Say why in one line each, for the ``up`` that waits for us; a bug keeps its traceback."""
+    reasons = list(_leaves(error))
+    if not all(isinstance(reason, StackerError) for reason in reasons):
+        raise error
+    for reason in reasons:
+        print(f"stacker: {reason}", file=sys.stderr)  # noqa: T201
+    return LOCK_HELD if isinstance(reasons[0], LockHeld) else 1
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Take apart what task groups wrap around the errors of their tasks."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
 
 
 def _group_id(name: str | None) -> int | None:
