@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 def stop_then_kill(supervisor: Supervisor, stack: str) -> int:
     """Stop the stack with its grace, it is declared stopped then; kill it on another Ctrl-C."""
-    notes.note(f"\nstopping {stack}; press Ctrl-C again to kill")
+    notes.note("")  # below the ^C that the terminal shows
+    notes.note(f"stopping {stack}; press Ctrl-C again to kill")
     try:
         progress.follow(supervisor.stop(stack, ServicesRequest()))
     except KeyboardInterrupt:
-        notes.note(f"\nkilling {stack}")
+        notes.note("")
+        notes.note(f"killing {stack}")
         progress.follow(supervisor.kill(stack, KillRequest()))
     return Exit.INTERRUPTED
