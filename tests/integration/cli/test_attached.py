@@ -76,7 +76,7 @@ def test_logs_go_on_with_the_next_supervisor(world, follow) -> None:
 
 
 def test_events_go_on_with_the_next_supervisor(world, follow) -> None:
-    process = follow("events", "-f", "--json")
+    process = follow("events", "-f", "--json", "--since", "0")
     world("up", "-d", "-p", "before")
     read_until(process.stdout, b"before")
     world.supervisor.kill()
