@@ -36,7 +36,7 @@ image: install ## make the example's image from Debian's static busybox, without
 install: $(VENV)/.installed ## make the virtual environment with the package in it
 
 $(VENV)/.installed: pyproject.toml requirements.lock
-	@$(MAKE) --no-print-directory $(VENV)/.made
+	@$(MAKE) -s $(VENV)/.made
 	@if command -v uv >/dev/null; then \
 		uv pip install -q --python $(BIN)/python -r requirements.lock && \
 		uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; \
