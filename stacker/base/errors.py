@@ -84,6 +84,13 @@ class Failed(StackerError):
 
     kind = "failed"
 
+    def __init__(
+        self, message: str, *, where: str | None = None, exit_code: int | None = None
+    ) -> None:
+        super().__init__(message, where=where)
+        self.exit_code = exit_code
+        """As a shell would end: 127 when the command is not there, 126 when it cannot be run."""
+
 
 BY_KIND: dict[str, type[StackerError]] = {
     cls.kind: cls

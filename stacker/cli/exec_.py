@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 
-from stacker.base.errors import Unavailable
+from stacker.base.errors import Failed, Unavailable
+from stacker.cli import notes
 from stacker.cli.options import UsageError, add_stack, count
 from stacker.cli.selection import find
 from stacker.wire.requests import ExecBody
@@ -64,7 +65,13 @@ def run(call: Call) -> int:
         columns=columns,
         privileged=arguments.privileged,
     )
-    code = converse(supervisor.exec(find(call, supervisor), wanted), tty=tty and is_terminal)
+    try:
+        code = converse(supervisor.exec(find(call, supervisor), wanted), tty=tty and is_terminal)
+    except Failed as error:
+        if error.exit_code is None:
+            raise
+        notes.error(str(error))
+        return error.exit_code
     if code is None:
         raise Unavailable("exec: the supervisor ended before the command did")
     return code

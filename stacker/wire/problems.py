@@ -21,10 +21,17 @@ STATUS_OF_KIND = {
 
 def problem_of(error: StackerError) -> Problem:
     """Describe an error for the far side."""
-    return Problem(kind=error.kind, message=error.message, where=error.where)
+    return Problem(
+        kind=error.kind,
+        message=error.message,
+        where=error.where,
+        exit_code=error.exit_code if isinstance(error, Failed) else None,
+    )
 
 
 def error_of(problem: Problem) -> StackerError:
     """Turn a problem back into the error that it was; one of an unknown kind is Failed."""
     cls = BY_KIND.get(problem.kind, Failed)
+    if cls is Failed:
+        return Failed(problem.message, where=problem.where, exit_code=problem.exit_code)
     return cls(problem.message, where=problem.where)

@@ -13,6 +13,8 @@ class Problem(Message):
     message: str
     where: str | None = None
     """Where in the user's input: ``stack.yaml:12: services.web.ports[0]``."""
+    exit_code: int | None = None
+    """Of a command that could not be run: 127 when it is not there, 126 when it is no program."""
 
 
 class EventLine(Message):

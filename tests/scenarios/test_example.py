@@ -76,7 +76,10 @@ def test_the_root_is_read_only_and_tmp_is_not(example: Stacker) -> None:
 
 def test_the_exit_code_of_exec_is_ours(example: Stacker) -> None:
     assert example("exec", "-T", "-p", "example", "web", "sh", "-c", "exit 42").returncode == 42
-    assert example("exec", "-T", "-p", "example", "web", "nosuch").returncode == 127
+    missing = example("exec", "-T", "-p", "example", "web", "nosuch")
+    assert missing.returncode == 127
+    assert missing.stderr == "stacker: exec: exec nosuch: executable file not found in $PATH\n"
+    assert example("exec", "-T", "-p", "example", "web", "/etc/passwd").returncode == 126
     done = example("exec", "-T", "-p", "example", "web", "cat", stdin=b"through")
     assert done.stdout == "through"
 

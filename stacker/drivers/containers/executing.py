@@ -24,7 +24,7 @@ from stacker.base.facts import HostFacts
 from stacker.bundle.exec import build_exec_process
 from stacker.drivers.containers.launching import Launcher
 from stacker.drivers.containers.monitor import Monitor, close_all
-from stacker.drivers.containers.runtimes import ENVIRONMENT
+from stacker.drivers.containers.runtimes import ENVIRONMENT, exit_code_of
 from stacker.drivers.containers.session import Session
 from stacker.drivers.containers.table import Entry, Table
 from stacker.plan.container_specs import ExecRequest, ExecResult
@@ -113,8 +113,10 @@ class Executor:
             reply = await self._monitor.request(spawn, theirs)
             if not isinstance(reply.message, Started):
                 reply.close()
-                said = reply.message.message if isinstance(reply.message, Refused) else ""
-                raise Failed(f"exec {request.args[0]}: {runtime.last_error() or said}")
+                refused = reply.message if isinstance(reply.message, Refused) else Refused(0, "")
+                said = runtime.last_error() or refused.message
+                code = exit_code_of(refused.code, said)
+                raise Failed(f"exec: {said}", exit_code=code)
         except BaseException:
             self._table.unexpect(key)
             raise

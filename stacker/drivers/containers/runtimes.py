@@ -14,6 +14,17 @@ from stacker.base.errors import Unsupported
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": _PATH}
 
+NOT_EXECUTABLE = 126
+NOT_FOUND = 127
+_SAID = (
+    ("executable file not found", NOT_FOUND),
+    ("executable file `", NOT_FOUND),
+    (": no such file or directory", NOT_FOUND),
+    (": permission denied", NOT_EXECUTABLE),
+    (": exec format error", NOT_EXECUTABLE),
+    (": is a directory", NOT_EXECUTABLE),
+)
+
 _LARGEST_LOG = 64 * 1024
 
 
@@ -75,6 +86,17 @@ def find_program(name: str) -> str:
     if path is None or not os.path.isabs(path):
         raise Unsupported(f"runtime {name}: command not found")
     return path
+
+
+def exit_code_of(code: int, said: str) -> int | None:
+    """Return 126 or 127 when a command could not be run, as a shell and docker have them.
+
+    The built-in runtime ends with them; runc (255) and crun (1) have them in their words only.
+    """
+    if code in (NOT_EXECUTABLE, NOT_FOUND):
+        return code
+    words = said.lower()
+    return next((number for text, number in _SAID if text in words), None)
 
 
 def _console(console: bool) -> tuple[str, ...]:

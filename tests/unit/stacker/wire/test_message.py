@@ -26,7 +26,12 @@ EVENT = {
 
 
 def test_fields_and_defaults_come_from_the_annotations() -> None:
-    assert fields_of(Problem) == {"kind": "str", "message": "str", "where": "str | None"}
+    assert fields_of(Problem) == {
+        "kind": "str",
+        "message": "str",
+        "where": "str | None",
+        "exit_code": "int | None",
+    }
     assert required_of(Problem) == ["kind", "message"]
 
 
