@@ -8,11 +8,9 @@ every container running.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,20 +21,19 @@ from stacker.base.errors import Conflict, Failed, NotFound, StackerError
 from stacker.engine import declare, look
 from stacker.engine.contents import Contents
 from stacker.engine.endure import endure
-from stacker.engine.fetch import pull_images
+from stacker.engine.fetch import ImageStore
+from stacker.engine.loops import Loops
 from stacker.engine.observe import observe
-from stacker.engine.perform import Tools, signal_number
+from stacker.engine.perform import Tools
 from stacker.engine.ports import ExecSession, State, WatchFiles
+from stacker.engine.services import Services
 from stacker.engine.stack_loop import Ending, StackLoop
 from stacker.engine.supervise import follow_exits, follow_networks, sweep
 from stacker.engine.views import LogChunk, StackState, UpOutcome, WaitOutcome, stack_state
 from stacker.engine.watch import Watches
-from stacker.oci.image import Image
 from stacker.plan.container_specs import ExecRequest, StatsSample
 from stacker.plan.declaration import Declaration
-from stacker.plan.desired import Desired
 from stacker.plan.events import Event
-from stacker.plan.observed import ObservedContainer, Status
 from stacker.plan.plan import Plan
 from stacker.plan.reconcile import reconcile
 
@@ -51,7 +48,9 @@ class Engine:
         self._tools = tools
         self._state = state
         self._watch_files = watch_files
-        self._loops: dict[str, StackLoop] = {}
+        self._loops = Loops(tools)
+        self.services = Services(tools, self._loops)
+        self.images = ImageStore(tools)
         self._ended: dict[str, StackLoop] = {}
         """The latest loop of each name that has ended: who waits for it asks a moment later."""
         self._watches: Watches | None = None
@@ -139,7 +138,7 @@ class Engine:
 
     async def wait(self, stack: str, generation: int, *, healthy: bool) -> WaitOutcome:
         """Wait until a generation is accepted and true (``healthy``: and healthy), or cannot be."""
-        loop = self._loops.get(stack) or self._ended.get(stack) or self._loop(stack)
+        loop = self._loops.get(stack) or self._ended.get(stack) or self._loops.named(stack)
         while True:
             if generation in loop.rejected:
                 return WaitOutcome(ok=False, problems=(loop.rejected[generation],))
@@ -173,7 +172,7 @@ class Engine:
 
     async def down(self, stack: str, *, volumes: bool, timeout_s: float | None) -> None:
         """Take a stack away, and wait until nothing of it is left."""
-        loop = self._loop(stack)
+        loop = self._loops.named(stack)
         self._watch(stack, None)
         loop.end(Ending(volumes=volumes, grace_s=timeout_s))
         number = loop.latest.number
@@ -182,67 +181,9 @@ class Engine:
             if loop.latest.number > number and loop.latest.failures:
                 raise Failed("; ".join(str(failure) for failure in loop.latest.failures))
 
-    async def stop(self, stack: str, services: tuple[str, ...], *, timeout_s: float | None) -> None:
-        """Stop services; they stay stopped until ``start`` or ``up``."""
-        names = self._services(stack, services)
-        self._loop(stack).ask(
-            lambda desired: replace(desired, stopped=desired.stopped | names), grace_s=timeout_s
-        )
-        await self._until(stack, lambda c: c.service not in names or c.status is not Status.RUNNING)
-
-    async def start(self, stack: str, services: tuple[str, ...]) -> None:
-        names = self._services(stack, services)
-        ended = frozenset(
-            r.id
-            for r in self._tools.records.of_stack(stack)
-            if r.service in names and r.exit is not None
-        )
-
-        def change(desired: Desired) -> Desired:
-            return replace(desired, stopped=desired.stopped - names, rerun=desired.rerun | ended)
-
-        await self._ask_and_settle(stack, change)
-
-    async def restart(
-        self, stack: str, services: tuple[str, ...], *, timeout_s: float | None
-    ) -> None:
-        names = self._services(stack, services)
-        ids = frozenset(r.id for r in self._tools.records.of_stack(stack) if r.service in names)
-
-        def change(desired: Desired) -> Desired:
-            return replace(desired, stopped=desired.stopped - names, restart=desired.restart | ids)
-
-        await self._ask_and_settle(stack, change, grace_s=timeout_s)
-
-    async def kill(self, stack: str, services: tuple[str, ...], *, signal: str) -> None:
-        """Send a signal; one that ends them (KILL) declares them stopped, as ``stop`` does."""
-        number = signal_number(signal)
-        names = self._services(stack, services)
-        if number == 9:
-            await self.stop(stack, tuple(names), timeout_s=0)
-            return
-        for container in await self._running(stack):
-            if container.service in names:
-                await self._tools.containers.signal(container.id, number)
-
     def find_stack(self, *, project: str | None, files: tuple[str, ...], working_dir: str) -> str:
         """Say which stack a caller means: by name, by its files, or by where the caller stands."""
-        if project is not None:
-            return self._loop(project).name
-        declared = [loop.record for loop in self._loops.values() if loop.record is not None]
-        if files:
-            wanted = {str(Path(working_dir, file)) for file in files}
-            found = [r.name for r in declared if wanted & set(r.files)]
-        else:
-            found = [r.name for r in declared if r.working_dir == working_dir]
-            if not found and len(declared) == 1:
-                found = [declared[0].name]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise Conflict(f"several stacks match: {', '.join(sorted(found))}; choose one with -p")
-        where = f"the files {', '.join(files)}" if files else f"the directory {working_dir}"
-        raise NotFound(f"no stack is declared from {where}; choose one with -p NAME")
+        return self._loops.find(project=project, files=files, working_dir=working_dir)
 
     async def stacks(self) -> tuple[StackState, ...]:
         """Return every declared stack as it is now."""
@@ -274,7 +215,7 @@ class Engine:
         since: float | None,
         follow: bool,
     ) -> AsyncIterator[LogChunk]:
-        names = self._services(stack, services)
+        names = self._loops.services(stack, services)
         return look.logs(
             self._tools, stack, frozenset(names), tail=tail, since=since, follow=follow
         )
@@ -283,8 +224,8 @@ class Engine:
         self, stack: str, service: str, *, index: int, request: ExecRequest
     ) -> ExecSession:
         """Start a command in a running container."""
-        self._services(stack, (service,))
-        for container in await self._running(stack):
+        self._loops.services(stack, (service,))
+        for container in await self._loops.running(stack):
             if (container.service, container.index) == (service, index):
                 return await self._tools.containers.exec(container.id, request)
         raise NotFound(f"service {service} has no running container {index}")
@@ -292,43 +233,22 @@ class Engine:
     async def stats(self, stack: str | None) -> tuple[StatsSample, ...]:
         """Return one sample for each running container."""
         samples: list[StatsSample] = []
-        for name in sorted(self._loops) if stack is None else [self._loop(stack).name]:
-            for container in await self._running(name):
+        for name in sorted(self._loops) if stack is None else [self._loops.named(stack).name]:
+            for container in await self._loops.running(name):
                 sample = await look.sample(self._tools, container)
                 if sample is not None:
                     samples.append(sample)
         return tuple(samples)
 
-    # ---- images
-
-    async def pull(
-        self, declaration: Declaration, services: tuple[str, ...], *, policy: str
-    ) -> tuple[Image, ...]:
-        loaded = await declare.load(declaration)
-        names = declare.known_services(loaded.stack, services)
-        return await pull_images(self._tools, loaded.stack, names, policy=policy)
-
-    async def images(self) -> tuple[Image, ...]:
-        return await self._tools.images.list()
-
-    async def load(self, path: str) -> tuple[Image, ...]:
-        return await self._tools.images.load(Path(path))
-
-    async def import_image(
-        self, path: str, *, reference: str, changes: tuple[str, ...], message: str = ""
-    ) -> Image:
-        return await self._tools.images.import_tar(
-            Path(path), reference=reference, changes=changes, message=message
-        )
-
     # ---- looking
 
     async def inspect(self, stack: str, name: str) -> dict[str, object]:
         """Return all that is known about one container: by name, by service, or by id."""
-        self._loop(stack)
+        desired = self._loops.named(stack).desired
+        services = desired.stack.services if desired is not None else {}
         for record in self._tools.records.of_stack(stack):
             if name in (record.name, record.service, record.id, record.id[:12]):
-                return await look.inspect(self._tools, record)
+                return await look.inspect(self._tools, record, services.get(record.service))
         raise NotFound(f"stack {stack} has no container {name}")
 
     @property
@@ -368,44 +288,6 @@ class Engine:
             if not self._loops:
                 self._emptied.set()
                 self._emptied = anyio.Event()
-
-    def _loop(self, stack: str) -> StackLoop:
-        loop = self._loops.get(stack)
-        if loop is None:
-            raise NotFound(f"no stack is named {stack}")
-        return loop
-
-    def _services(self, stack: str, services: tuple[str, ...]) -> frozenset[str]:
-        desired = self._loop(stack).desired
-        if desired is None:
-            raise Conflict(f"stack {stack} is not accepted yet")
-        return frozenset(declare.known_services(desired.stack, services))
-
-    async def _running(self, stack: str) -> tuple[ObservedContainer, ...]:
-        observed = await observe(self._tools, self._loop(stack).name, None, {})
-        return tuple(c for c in observed.containers if c.status is Status.RUNNING)
-
-    async def _until(self, stack: str, holds: Callable[[ObservedContainer], bool]) -> None:
-        """Wait until something holds for every container, or the loop reports a failure."""
-        loop = self._loop(stack)
-        while True:
-            observed = await observe(self._tools, stack, None, {})
-            if all(holds(container) for container in observed.containers):
-                return
-            await loop.next_change()
-            if loop.latest.failures:
-                raise Failed("; ".join(str(failure) for failure in loop.latest.failures))
-
-    async def _ask_and_settle(
-        self, stack: str, change: Callable[[Desired], Desired], *, grace_s: float | None = None
-    ) -> None:
-        loop = self._loop(stack)
-        loop.ask(change, grace_s=grace_s)
-        number = loop.latest.number
-        while loop.latest.number == number:
-            await loop.next_change()
-        if loop.latest.failures:
-            raise Failed("; ".join(str(failure) for failure in loop.latest.failures))
 
     def _wake(self, stack: str) -> None:
         if stack in self._loops:

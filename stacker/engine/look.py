@@ -14,6 +14,7 @@ from stacker.engine.views import LogChunk
 from stacker.plan.container_specs import StatsSample
 from stacker.plan.observed import ObservedContainer
 from stacker.plan.records import ContainerRecord
+from stacker.stack.model.service import Service
 
 NEW_CONTAINERS = ("container.start",)
 
@@ -90,8 +91,13 @@ async def sample(tools: Tools, container: ObservedContainer) -> StatsSample | No
     return replace(stats, received_bytes=received, sent_bytes=sent)
 
 
-async def inspect(tools: Tools, record: ContainerRecord) -> dict[str, object]:
-    """Return the record, what the kernel says, and the network; no content of any secret."""
+async def inspect(
+    tools: Tools, record: ContainerRecord, declared: Service | None = None
+) -> dict[str, object]:
+    """Return the record, what is declared, what the kernel says, and the network.
+
+    No content of any secret, and no environment, which is where people keep them too.
+    """
     processes = await tools.containers.observe()
     process = processes.get(record.id)
     sandbox = next(
@@ -101,5 +107,8 @@ async def inspect(tools: Tools, record: ContainerRecord) -> dict[str, object]:
         **record.to_json(),
         "process": asdict(process) if process is not None else None,
         "network": asdict(sandbox) if sandbox is not None else None,
+        "declared": declared.model_dump(mode="json", exclude={"environment"}, exclude_defaults=True)
+        if declared is not None
+        else None,
         "rootfs": str(tools.preparer.rootfs(record.id)),
     }

@@ -61,6 +61,8 @@ class FakeEngine:
         self.bus = Bus(Memory(), now=time.time)  # type: ignore[arg-type]
         self._stacks: dict[str, FakeStack] = {}
         self._changed = anyio.Event()
+        self.services = self
+        self.images = FakeImages()
 
     @property
     def last_event(self) -> int:
@@ -181,12 +183,14 @@ class FakeEngine:
             for name in self._stacks
         )
 
-    async def images(self) -> tuple[()]:
-        return ()
-
     async def inspect(self, stack: str, name: str) -> dict[str, object]:
         self._named(stack)
         return {"name": name}
+
+
+class FakeImages:
+    async def list(self) -> tuple[()]:
+        return ()
 
 
 async def _logs(stack: str, *, follow: bool) -> AsyncGenerator[LogChunk]:

@@ -23,14 +23,14 @@ async def pull(request: web.Request) -> web.StreamResponse:
     services = check_names("service", body.services)
 
     async def work() -> Message:
-        pulled = await engine.pull(declaration, services, policy=body.policy)
+        pulled = await engine.images.pull(declaration, services, policy=body.policy)
         return present.images_reply(pulled)
 
     return await operation.operate(request, work)
 
 
 async def images(request: web.Request) -> web.StreamResponse:
-    return json_reply(present.images_reply(await context_of(request).engine.images()))
+    return json_reply(present.images_reply(await context_of(request).engine.images.list()))
 
 
 async def load(request: web.Request) -> web.StreamResponse:
@@ -39,7 +39,7 @@ async def load(request: web.Request) -> web.StreamResponse:
     path = check_path("archive", body.path)
 
     async def work() -> Message:
-        return present.images_reply(await engine.load(path))
+        return present.images_reply(await engine.images.load(path))
 
     return await operation.operate(request, work)
 
@@ -50,7 +50,9 @@ async def import_image(request: web.Request) -> web.StreamResponse:
     path = check_path("archive", body.path)
 
     async def work() -> Message:
-        image = await engine.import_image(path, reference=body.reference, changes=body.changes)
+        image = await engine.images.import_image(
+            path, reference=body.reference, changes=body.changes
+        )
         return present.images_reply([image])
 
     return await operation.operate(request, work)

@@ -14,48 +14,48 @@ from stacker.wire.requests import KillRequest, ServicesRequest
 
 
 async def stop(request: web.Request) -> web.StreamResponse:
-    engine, stack = context_of(request).engine, stack_of(request)
+    services_of, stack = context_of(request).engine.services, stack_of(request)
     body = await read_body(request, ServicesRequest)
     services = check_names("service", body.services)
 
     async def work() -> Message:
-        await engine.stop(stack, services, timeout_s=body.timeout_s)
+        await services_of.stop(stack, services, timeout_s=body.timeout_s)
         return Done()
 
     return await operation.operate(request, work, stack=stack)
 
 
 async def start(request: web.Request) -> web.StreamResponse:
-    engine, stack = context_of(request).engine, stack_of(request)
+    services_of, stack = context_of(request).engine.services, stack_of(request)
     body = await read_body(request, ServicesRequest)
     services = check_names("service", body.services)
 
     async def work() -> Message:
-        await engine.start(stack, services)
+        await services_of.start(stack, services)
         return Done()
 
     return await operation.operate(request, work, stack=stack)
 
 
 async def restart(request: web.Request) -> web.StreamResponse:
-    engine, stack = context_of(request).engine, stack_of(request)
+    services_of, stack = context_of(request).engine.services, stack_of(request)
     body = await read_body(request, ServicesRequest)
     services = check_names("service", body.services)
 
     async def work() -> Message:
-        await engine.restart(stack, services, timeout_s=body.timeout_s)
+        await services_of.restart(stack, services, timeout_s=body.timeout_s)
         return Done()
 
     return await operation.operate(request, work, stack=stack)
 
 
 async def kill(request: web.Request) -> web.StreamResponse:
-    engine, stack = context_of(request).engine, stack_of(request)
+    services_of, stack = context_of(request).engine.services, stack_of(request)
     body = await read_body(request, KillRequest)
     services = check_names("service", body.services)
 
     async def work() -> Message:
-        await engine.kill(stack, services, signal=body.signal)
+        await services_of.kill(stack, services, signal=body.signal)
         return Done()
 
     return await operation.operate(request, work, stack=stack)
