@@ -1,35 +1,23 @@
-"""The dashboard's app: bindings, and handlers of a few lines.
+"""The dashboard's app: keys, and handlers of a few lines.
 
-Started by ``stacker ui``. Worker threads run the loops of ``feed.py``; every change of a widget is
-made here, in a handler of a message.
+Started by ``stacker ui`` in a process of its own. The threads of ``feed.py`` tell what there is;
+``state.py`` keeps it; every change of a widget is made here, in a handler.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
-from textual.app import App, ComposeResult
+from textual import on
+from textual.app import App, ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import (
-    DataTable,
-    Footer,
-    Input,
-    RichLog,
-    Static,
-    TabbedContent,
-    TabPane,
-)
+from textual.containers import Horizontal, Vertical
+from textual.widgets import ContentSwitcher, Footer, Input, Static
 
-from stacker.base.errors import StackerError
 from stacker.base.text import clean
 from stacker.client.api import Supervisor
-from stacker.tui import view
+from stacker.tui import happenings
 from stacker.tui.feed import Feed
 from stacker.tui.messages import (
     Asked,
@@ -40,12 +28,15 @@ from stacker.tui.messages import (
     Sampled,
     Seen,
 )
+from stacker.tui.shell import run_shell
+from stacker.tui.state import State
+from stacker.tui.view import Target
+from stacker.tui.widgets.details_view import DetailsView
 from stacker.tui.widgets.dialogs import Confirm, Help
+from stacker.tui.widgets.finder import Finder
+from stacker.tui.widgets.log_view import LogView
+from stacker.tui.widgets.pane_bar import PaneBar, PaneTab
 from stacker.tui.widgets.service_table import ServiceTable
-from stacker.wire.replies import ContainerRow, Containers, StatsRow
-from stacker.wire.requests import ServicesRequest
-
-LOG_LINES = 5_000
 
 
 class Dashboard(App[None]):
@@ -54,61 +45,54 @@ class Dashboard(App[None]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "quit"),
-        Binding("l", "show('logs')", "logs"),
-        Binding("d", "show('details')", "details"),
-        Binding("e", "show('events')", "events"),
-        Binding("slash", "filter", "filter"),
+        Binding("ctrl+c", "quit", show=False, priority=True),
+        Binding("question_mark,f1", "help", "help", key_display="?"),
+        Binding("slash", "find", "filter", key_display="/"),
+        Binding("l,1", "pane('logs')", "logs"),
+        Binding("d,2", "pane('details')", "details"),
+        Binding("e,3", "pane('events')", "events"),
         Binding("x", "shell", "shell"),
         Binding("s", "ask('stop')", "stop"),
         Binding("S", "ask('start')", "start"),
         Binding("r", "ask('restart')", "restart"),
-        Binding("f", "follow", "follow", show=False),
-        Binding("z", "faults", "faults"),
-        Binding("o", "order", "order", show=False),
-        Binding("m", "enlarge", "enlarge", show=False),
-        Binding("j", "cursor(1)", show=False),
-        Binding("k", "cursor(-1)", show=False),
-        Binding("escape", "unfilter", show=False),
-        Binding("question_mark,f1", "help", "help"),
+        Binding("z", "faults", show=False),
+        Binding("o", "order", show=False),
+        Binding("f", "follow", show=False),
+        Binding("w", "wrap", show=False),
+        Binding("t", "stamps", show=False),
+        Binding("m", "enlarge", show=False),
+        Binding("escape", "leave", show=False),
     ]
 
     def __init__(self, supervisor: Supervisor, *, stack: str | None = None) -> None:
         super().__init__()
         self._supervisor = supervisor
-        self._stack = stack
         self._feed = Feed(supervisor, stack, self.post_message)
-        self._containers = Containers(now=0.0)
-        self._samples: dict[str, StatsRow] = {}
-        self._rates: dict[str, view.Rates] = {}
-        self._rows: tuple[view.Row, ...] = ()
-        self._filter = ""
-        self._faults_only = False
-        self._lost: str | None = None
-        self._shown: str | None = None
-        """Id of the container whose logs and details are shown."""
+        self._state = State()
+        self._target: Target | None = None
+        """What the lower half is about."""
+        self._usable_before = set[object]()
+        self._finding: LogView | None = None
+        """Whose words are being typed; None: the table's."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="status")
         yield ServiceTable()
-        yield Input(placeholder="words to look for", id="filter")
-        with TabbedContent(id="below", initial="logs"):
-            with TabPane("Logs", id="logs"):
-                yield RichLog(id="log", max_lines=LOG_LINES, wrap=True, markup=False)
-            with TabPane("Details", id="details"), VerticalScroll(id="details-scroll"):
-                yield Static(id="description")
-            with TabPane("Events", id="events"):
-                yield RichLog(id="event-log", max_lines=LOG_LINES, wrap=True, markup=False)
-        yield Footer()
+        with Vertical(id="below"):
+            yield PaneBar()
+            with ContentSwitcher(id="panes", initial="logs"):
+                yield LogView(id="logs", empty="nothing was written yet")
+                yield DetailsView(id="details")
+                yield LogView(id="events", empty="nothing has happened yet", stamps=True)
+        with Horizontal(id="finder"):
+            yield Static(id="finder-label")
+            yield Finder()
+        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        self.query_one(ServiceTable).focus()
-        for loop in (
-            self._feed.follow_events,
-            self._feed.watch_containers,
-            self._feed.sample,
-        ):
-            self.run_worker(loop, thread=True, group="feed", exit_on_error=False)
-        self._draw_status()
+        self._table.focus()
+        self._draw()
+        self._feed.start()
 
     def on_unmount(self) -> None:
         self._feed.end()
@@ -117,208 +101,236 @@ class Dashboard(App[None]):
 
     @on(Seen)
     def _see(self, message: Seen) -> None:
-        self._containers = message.containers
-        self._draw_rows()
+        self._state.see(message.containers)
+        self._draw()
+        self._describe()
 
     @on(Sampled)
     def _sample(self, message: Sampled) -> None:
-        for sample in message.stats.rows:
-            key = sample.container_id
-            self._rates[key] = view.rates(self._samples.get(key), sample, self._rates.get(key))
-            self._samples[key] = sample
-        self._draw_rows()
+        self._state.sample(message.stats)
+        self._draw()
 
     @on(Happened)
     def _happen(self, message: Happened) -> None:
-        event = message.event
-        line = Text(f"{event.kind:<18} {clean(event.message)}")
-        if event.kind.endswith(".failed") or event.kind == "warning":
-            line.stylize("red")
-        self.query_one("#event-log", RichLog).write(line)
+        self.query_one("#events", LogView).add(map(happenings.line, message.events))
 
     @on(Logged)
     def _log(self, message: Logged) -> None:
-        container = self._container(self._shown)
-        if container is not None and message.target == container.name:
-            self.query_one("#log", RichLog).write(Text("\n".join(message.lines)))
+        lines = message.take()
+        if message.target == self._target:
+            self.query_one("#logs", LogView).add(lines)
 
     @on(Described)
-    def _describe(self, message: Described) -> None:
-        container = self._container(self._shown)
-        if container is not None and message.target == container.name:
-            self.query_one("#description", Static).update(Text(clean_lines(message.text)))
+    def _show_details(self, message: Described) -> None:
+        if message.target == self._target:
+            facts = self._state.facts(message.target, message.found)
+            self.query_one(DetailsView).show(facts)
 
     @on(Connection)
     def _connect(self, message: Connection) -> None:
-        self._lost = message.error
-        self._draw_status()
+        if message.error != self._state.lost:
+            self._state.lost = message.error
+            self._draw()
 
     @on(Asked)
     def _asked(self, message: Asked) -> None:
-        self._feed.look_again()
         if message.error is None:
-            self.notify(message.text, markup=False)
+            self.notify(f"{message.text}: done", markup=False, timeout=2)
         else:
             self.notify(clean(f"{message.text}: {message.error}"), severity="error", markup=False)
 
     # ---- what the user does
 
-    @on(DataTable.RowHighlighted)
+    @on(ServiceTable.Chosen)
     def _choose(self) -> None:
-        container = self._container(self.query_one(ServiceTable).selected_id())
-        if container is None or container.id == self._shown:
+        target = self._table.chosen
+        if target == self._target:
             return
-        self._shown = container.id
-        log = self.query_one("#log", RichLog)
-        log.clear()
-        self._follow_logs(container)
-        self._fetch_details(container)
+        self._target = target
+        self.query_one("#logs", LogView).clear()
+        self.query_one(DetailsView).show([])
+        if target is None:
+            self._feed.stop_logs()
+        else:
+            self._feed.follow_logs(target)
+            self._describe()
+        self._draw_bar()
 
-    @on(DataTable.RowSelected)
+    @on(ServiceTable.Opened)
     def _open(self) -> None:
-        self.action_show("logs")
+        self._pane.focus()
 
-    @on(Input.Changed, "#filter")
-    def _type(self, message: Input.Changed) -> None:
-        self._filter = message.value
-        self._draw_rows()
+    @on(ServiceTable.OrderWanted)
+    def _order_by(self, message: ServiceTable.OrderWanted) -> None:
+        self._state.order = message.order
+        self._draw()
 
-    @on(Input.Submitted, "#filter")
-    def _end_typing(self) -> None:
-        self.query_one(ServiceTable).focus()
+    @on(PaneTab.Wanted)
+    def _open_tab(self, message: PaneTab.Wanted) -> None:
+        self.action_pane(message.pane)
 
-    def action_show(self, pane: str) -> None:
-        self.query_one(TabbedContent).active = pane
-        container = self._container(self._shown)
-        if pane == "details" and container is not None:
-            self._fetch_details(container)
+    @on(LogView.Moved)
+    def _moved(self) -> None:
+        self._draw_bar()
 
-    def action_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.add_class("shown")
+    @on(Input.Changed)
+    def _look_for(self, message: Input.Changed) -> None:
+        if self._finding is not None:
+            self._finding.look_for(message.value)
+            self._draw_bar()
+        else:
+            self._state.words = message.value
+            self._draw()
+
+    @on(Input.Submitted)
+    def _found(self) -> None:
+        self._close_finder()
+
+    def action_pane(self, pane: str) -> None:
+        had_focus = self._pane.has_focus
+        self.query_one("#panes", ContentSwitcher).current = pane
+        if had_focus:
+            self._pane.focus()
+        self._describe()
+        self._draw_bar()
+
+    def action_find(self) -> None:
+        pane = self._pane
+        self._finding = pane if isinstance(pane, LogView) and pane.has_focus else None
+        words = self._state.words if self._finding is None else self._finding.words
+        what = "containers" if self._finding is None else (self._finding.id or "")
+        self.query_one("#finder-label", Static).update(f" {what} with ")
+        self.query_one("#finder").add_class("shown")
+        field = self.query_one(Input)
+        with self.prevent(Input.Changed):
+            field.value = words
         field.focus()
 
-    def action_unfilter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.value = ""
-        field.remove_class("shown")
-        self.query_one(ServiceTable).focus()
+    def action_leave(self) -> None:
+        """End what was begun last: typing, a filter, looking at the pane."""
+        pane = self._pane
+        if self.query_one(Input).has_focus:
+            self.query_one(Input).value = ""
+            self._close_finder()
+        elif isinstance(pane, LogView) and pane.has_focus and pane.words:
+            pane.look_for("")
+            self._draw_bar()
+        elif not self._table.has_focus:
+            self._table.focus()
+        else:
+            self._state.words, self._state.faults_only = "", False
+            self._draw()
 
     def action_faults(self) -> None:
-        self._faults_only = not self._faults_only
-        self._draw_rows()
+        self._state.faults_only = not self._state.faults_only
+        self._draw()
 
     def action_order(self) -> None:
-        self.notify(f"ordered by {self.query_one(ServiceTable).next_sort()}", markup=False)
-        self._draw_rows()
+        self._state.next_order()
+        self._draw()
 
     def action_follow(self) -> None:
-        log = self.query_one("#log", RichLog)
-        log.auto_scroll = not log.auto_scroll
-        self.notify("follows" if log.auto_scroll else "stands still", markup=False)
+        if isinstance(self._pane, LogView):
+            self._pane.toggle_follow()
+
+    def action_wrap(self) -> None:
+        if isinstance(self._pane, LogView):
+            self._pane.toggle_wrap()
+
+    def action_stamps(self) -> None:
+        if isinstance(self._pane, LogView):
+            self._pane.toggle_stamps()
 
     def action_enlarge(self) -> None:
         self.query_one("#below").toggle_class("tall")
-
-    def action_cursor(self, step: int) -> None:
-        table = self.query_one(ServiceTable)
-        table.move_cursor(row=max(0, table.cursor_row + step))
 
     def action_help(self) -> None:
         self.push_screen(Help())
 
     def action_ask(self, verb: str) -> None:
-        container = self._container(self._shown)
-        if container is None:
+        target = self._target
+        if target is None:
             return
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._carry_out(verb, container.stack, container.service)
+                self._feed.ask(verb, target)
 
         if verb == "start":
             answered(True)
         else:
-            self.push_screen(Confirm(f"{verb} {container.stack}/{container.service}?"), answered)
+            self.push_screen(Confirm(self._state.question(verb, target)), answered)
 
     def action_shell(self) -> None:
-        container = self._container(self._shown)
-        if container is None or container.status != "running":
+        container = self._state.container(self._target)
+        if self._target is None or container is None or container.status != "running":
             self.notify("a shell needs a running container", severity="warning")
             return
-        command = [
-            *(sys.executable, "-m", "stacker", "exec", "-i", "-t"),
-            *("-p", container.stack, "--index", str(container.index), container.service, "sh"),
-        ]
-        environment = {**os.environ, "STACKER_RUN": _run_directory(self._supervisor.path)}
-        with self.suspend():
-            subprocess.run(command, env=environment, check=False)
-        self.refresh()
-
-    # ---- workers
-
-    @work(thread=True, exclusive=True, group="logs", exit_on_error=False)
-    def _follow_logs(self, container: ContainerRow) -> None:
-        self._feed.follow_logs(container.stack, container.service, container.name)
-
-    @work(thread=True, exclusive=True, group="details", exit_on_error=False)
-    def _fetch_details(self, container: ContainerRow) -> None:
-        self._feed.describe(container.stack, container.name)
-
-    @work(thread=True, group="asks", exit_on_error=False)
-    def _carry_out(self, verb: str, stack: str, service: str) -> None:
-        ask = {
-            "stop": self._supervisor.stop,
-            "start": self._supervisor.start,
-            "restart": self._supervisor.restart,
-        }[verb]
-        error: str | None = None
         try:
-            ask(stack, ServicesRequest(services=(service,))).result()
-        except StackerError as failure:
-            error = str(failure)
-        self.post_message(Asked(f"stacker {verb} -p {stack} {service}", error))
+            with self.suspend():
+                problem = run_shell(self._target, self._supervisor.path)
+        except SuspendNotSupported:
+            problem = "a shell needs a terminal"
+        if problem is not None:
+            self.notify(clean(problem), severity="error", markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show the keys that make sense for what is chosen."""
+        return action not in ("ask", "shell") or (parameters or (action,))[0] in self._usable()
 
     # ---- drawing
 
-    def _draw_rows(self) -> None:
-        self._rows = view.rows(
-            self._containers.containers, self._samples, self._rates, now=self._containers.now
-        )
-        chosen = tuple(
-            row
-            for row in self._rows
-            if view.matches(row, self._filter) and (row.faulty or not self._faults_only)
-        )
-        self.query_one(ServiceTable).show_rows(chosen)
-        self._choose()
-        self._draw_status()
+    @property
+    def _table(self) -> ServiceTable:
+        return self.query_one(ServiceTable)
 
-    def _draw_status(self) -> None:
+    @property
+    def _pane(self) -> LogView | DetailsView:
+        pane = self.query_one("#panes", ContentSwitcher).visible_content
+        assert isinstance(pane, LogView | DetailsView)
+        return pane
+
+    def _usable(self) -> set[object]:
+        """What can be done with the chosen one now."""
+        if self._target is None:
+            return set()
+        ups = [row.is_up for row in self._state.members(self._target)]
+        usable = {"stop", "restart"} if any(ups) else set[object]()
+        usable |= set() if all(ups) else {"start"}
+        return usable | ({"shell"} if self._target.service else set())
+
+    def _describe(self) -> None:
+        """Ask for the details, where they can be seen."""
+        if self._target is not None and isinstance(self._pane, DetailsView):
+            self._feed.describe(self._target)
+
+    def _close_finder(self) -> None:
+        self.query_one("#finder").remove_class("shown")
+        (self._finding or self._table).focus()
+
+    def _draw(self) -> None:
+        state = self._state
+        self._table.show(state.lines(), order=state.order, message=state.nothing())
         status = self.query_one("#status", Static)
-        status.set_class(self._lost is not None, "lost")
-        if self._lost is not None:
-            status.update(Text(clean(self._lost)))
-            return
-        words = [f"stacker {self._supervisor.version or ''}".strip(), view.summary(self._rows)]
-        if self._faults_only:
-            words.append("only what is wrong")
-        if self._filter:
-            words.append(f"filter: {clean(self._filter)}")
-        status.update(Text("   ".join(words)))
+        status.set_class(state.lost is not None, "lost")
+        if state.lost is None:
+            version = f"stacker {self._supervisor.version or ''}".strip()
+            text = f"{version} │ {state.headline()}"
+        else:
+            text = f"{state.lost}; trying again"
+        status.update(Text(clean(text), no_wrap=True, overflow="ellipsis"), layout=False)
+        usable = self._usable()
+        if usable != self._usable_before:  # the footer is made anew, which takes its time
+            self._usable_before = usable
+            self.refresh_bindings()
 
-    def _container(self, container_id: str | None) -> ContainerRow | None:
-        found = (c for c in self._containers.containers if c.id == container_id)
-        return next(found, None)
-
-
-def clean_lines(text: str) -> str:
-    return "\n".join(clean(line) for line in text.splitlines())
-
-
-def _run_directory(socket: str) -> str:
-    """RUN/api/stacker.sock → RUN"""
-    return os.path.dirname(os.path.dirname(socket))
+    def _draw_bar(self) -> None:
+        pane = self._pane
+        about = [] if self._target is None or pane.id == "events" else [str(self._target)]
+        if isinstance(pane, LogView):
+            about += [] if pane.follows else ["stands still; f follows"]
+            about += [f"only lines with: {clean(pane.words)}"] if pane.words else []
+        self.query_one(PaneBar).show(pane.id or "", " │ ".join(about))
 
 
 def run(supervisor: Supervisor, *, stack: str | None = None) -> None:

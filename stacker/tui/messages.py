@@ -1,14 +1,18 @@
-"""What the worker threads tell the app."""
+"""What the threads tell the app. ``can_replace``: a later one makes one that still waits idle."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.message import Message
 
-from stacker.wire.replies import Containers, EventLine, Stats
+from stacker.tui.log_text import LogLine
+from stacker.tui.view import Target
+from stacker.wire.replies import Containers, EventLine, StackRow, Stats
 
 
 class Seen(Message):
-    """Containers as they are now; a later one replaces one that still waits."""
+    """Containers as they are now."""
 
     def __init__(self, containers: Containers) -> None:
         self.containers = containers
@@ -23,30 +27,29 @@ class Sampled(Message):
         self.stats = stats
         super().__init__()
 
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, Sampled)
-
 
 class Happened(Message):
-    def __init__(self, event: EventLine) -> None:
-        self.event = event
+    def __init__(self, events: list[EventLine]) -> None:
+        self.events = events
         super().__init__()
 
 
 class Logged(Message):
-    """Whole lines of one container, as text."""
+    """There are lines of what is looked at; ``take`` gives those that came until it is called."""
 
-    def __init__(self, target: str, lines: list[str]) -> None:
+    def __init__(self, target: Target, take: Callable[[], list[LogLine]]) -> None:
         self.target = target
-        """Which container was asked for: a late message of another one is dropped."""
-        self.lines = lines
+        """What was asked for: a late message of another one is dropped."""
+        self.take = take
         super().__init__()
 
 
 class Described(Message):
-    def __init__(self, target: str, text: str) -> None:
+    """All about what is looked at: the answer of ``inspect``, or a stack, or why there is none."""
+
+    def __init__(self, target: Target, found: dict[str, object] | StackRow | str) -> None:
         self.target = target
-        self.text = text
+        self.found = found
         super().__init__()
 
 

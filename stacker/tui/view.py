@@ -1,78 +1,77 @@
-"""Containers and samples → the rows of the table. Pure: no Textual, no clock."""
+"""Containers and samples → what the table says about each container.
+
+Pure: no Textual, no clock. ``arrange.py`` puts the rows in order and fits them to a width.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stacker.base.text import clean, size
+from stacker.tui.rates import Rates
 from stacker.wire.replies import ContainerRow, StatsRow
 
-SMOOTHING = 0.5
-"""Weight of the newest sample in a rate: a sort by processor time does not flicker."""
-
 SYMBOLS = {
-    "healthy": ("✓", "green"),
-    "starting": ("◌", "yellow"),
-    "unhealthy": ("✗", "red"),
-    "running": ("●", "green"),
-    "paused": ("‖", "yellow"),
-    "created": ("○", "cyan"),
-    "completed": ("■", "blue"),
-    "failed": ("■", "red"),
-    "stopped": ("□", "white"),
+    "healthy": ("✓", "good"),
+    "starting": ("◌", "warn"),
+    "unhealthy": ("✗", "bad"),
+    "running": ("●", "good"),
+    "paused": ("‖", "warn"),
+    "created": ("○", "calm"),
+    "completed": ("■", "calm"),
+    "failed": ("■", "bad"),
+    "stopped": ("□", "faint"),
 }
-"""State → (symbol, colour): no state is told by its colour alone."""
+"""State → (symbol, tone): no state is told by its colour alone."""
+
+UP = ("running", "healthy", "starting", "unhealthy")
+HEALTHS = ("healthy", "starting", "unhealthy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
-    """What is computed from two samples; None until there are two."""
+class Target:
+    """What a line of the table stands for, and what a key acts on.
 
-    cpu_percent: float | None = None
-    """Of one processor."""
-    received_per_s: float | None = None
-    sent_per_s: float | None = None
+    The names are as the supervisor knows them. Without a service it is the whole stack.
+    """
+
+    stack: str
+    service: str = ""
+    index: int = 0
+    name: str = ""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """As requests want them: none are all."""
+        return (self.service,) if self.service else ()
+
+    def __str__(self) -> str:
+        return clean(f"{self.stack}/{self.service}" if self.service else self.stack)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of the table. All text is harmless."""
+    """One container. All text is harmless."""
 
-    id: str
-    stack: str
-    service: str
+    target: Target
+    label: str
+    """What tells it from the others of its stack: its service, numbered where there are several."""
     name: str
     state: str
-    symbol: str
-    colour: str
     status: str
     restarts: int
-    cpu: str
-    memory: str
-    net: str
+    rate: Rates
+    memory_bytes: int | None
+    memory_limit_bytes: int | None
     ports: str
     image: str
     faulty: bool
-    cpu_percent: float
-    memory_bytes: int
 
-
-def rates(before: StatsRow | None, now: StatsRow, smooth: Rates | None) -> Rates:
-    """Fold one more sample into the rates."""
-    if before is None or now.at <= before.at:
-        return smooth or Rates()
-    seconds = now.at - before.at
-    old = smooth or Rates()
-    return Rates(
-        cpu_percent=_blend(
-            old.cpu_percent, _per_s(before.cpu_ns, now.cpu_ns, seconds), scale=100 / 1e9
-        ),
-        received_per_s=_blend(
-            old.received_per_s, _per_s(before.received_bytes, now.received_bytes, seconds)
-        ),
-        sent_per_s=_blend(old.sent_per_s, _per_s(before.sent_bytes, now.sent_bytes, seconds)),
-    )
+    @property
+    def is_up(self) -> bool:
+        return self.state in UP
 
 
 def rows(
@@ -82,17 +81,26 @@ def rows(
     *,
     now: float,
 ) -> tuple[Row, ...]:
-    """Lay out every container, grouped by stack and service."""
-    ordered = sorted(containers, key=lambda c: (c.stack, c.service, c.index))
+    """Say what there is about every container, by stack, service and number."""
+    ordered = sorted(containers, key=lambda c: (c.stack, c.service, c.index, c.created_at))
+    replicas = Counter((c.stack, c.service) for c in ordered)
     return tuple(
-        _row(c, samples.get(c.id), rates_by_id.get(c.id, Rates()), now=now) for c in ordered
+        _row(
+            container,
+            samples.get(container.id),
+            rates_by_id.get(container.id, Rates()),
+            alone=replicas[container.stack, container.service] == 1,
+            now=now,
+        )
+        for container in ordered
     )
 
 
 def matches(row: Row, text: str) -> bool:
     """Say whether a row holds every word of the filter, in whatever column."""
-    whole = f"{row.stack} {row.service} {row.name} {row.state} {row.status} {row.image}".lower()
-    return all(word in whole for word in text.lower().split())
+    words = text.lower().split()
+    whole = " ".join((str(row.target), row.name, row.state, row.status, row.ports, row.image))
+    return all(word in whole.lower() for word in words)
 
 
 def state_of(container: ContainerRow) -> str:
@@ -109,7 +117,7 @@ def state_of(container: ContainerRow) -> str:
 def summary(all_rows: Iterable[Row]) -> str:
     """``12 containers, 11 up, 1 failed``"""
     states = [row.state for row in all_rows]
-    up = sum(state in ("running", "healthy", "starting", "unhealthy") for state in states)
+    up = sum(state in UP for state in states)
     parts = [f"{len(states)} container{'s' if len(states) != 1 else ''}", f"{up} up"]
     wrong = [state for state in ("unhealthy", "failed") if state in states]
     parts += [f"{states.count(state)} {state}" for state in wrong]
@@ -129,38 +137,18 @@ def duration(seconds: float) -> str:
     return f"{whole}s"
 
 
-def _row(container: ContainerRow, sample: StatsRow | None, rate: Rates, *, now: float) -> Row:
-    state = state_of(container)
-    symbol, colour = SYMBOLS.get(state, ("?", "white"))
-    running = container.status == "running"
-    return Row(
-        id=container.id,
-        stack=clean(container.stack),
-        service=clean(container.service),
-        name=clean(container.name),
-        state=state,
-        symbol=symbol,
-        colour=colour,
-        status=_status(container, now=now),
-        restarts=container.restarts,
-        cpu=f"{rate.cpu_percent:.1f}%" if running and rate.cpu_percent is not None else "-",
-        memory=_memory(sample) if running else "-",
-        net=_net(rate) if running else "-",
-        ports=clean(
-            " ".join(
-                f"{'' if p.host_ip == '0.0.0.0' else p.host_ip + ':'}{p.published}→{p.target}"
-                + ("" if p.protocol == "tcp" else f"/{p.protocol}")
-                for p in container.ports
-            )
-        ),
-        image=clean(container.image.removeprefix("docker.io/library/").removeprefix("docker.io/")),
-        faulty=state in ("failed", "unhealthy") or bool(container.problem),
-        cpu_percent=rate.cpu_percent or 0.0,
-        memory_bytes=(sample.memory_bytes or 0) if sample else 0,
+def ports(container: ContainerRow) -> str:
+    """``8080→80 127.0.0.1:53→53/udp``"""
+    texts = (
+        f"{'' if port.host_ip == '0.0.0.0' else port.host_ip + ':'}{port.published}→{port.target}"
+        + ("" if port.protocol == "tcp" else f"/{port.protocol}")
+        for port in container.ports
     )
+    return clean(" ".join(texts))
 
 
-def _status(container: ContainerRow, *, now: float) -> str:
+def status(container: ContainerRow, *, now: float) -> str:
+    """Say since when it is as it is, and what is wrong with that."""
     if container.status == "running":
         text = f"up {duration(now - (container.started_at or now))}"
     elif container.status == "exited":
@@ -173,29 +161,37 @@ def _status(container: ContainerRow, *, now: float) -> str:
     return clean(f"{text}; {extra}" if extra else text)
 
 
-def _memory(sample: StatsRow | None) -> str:
-    if sample is None or sample.memory_bytes is None:
-        return "-"
-    if sample.memory_limit_bytes is None:
-        return size(sample.memory_bytes)
-    share = sample.memory_bytes / sample.memory_limit_bytes * 100
-    return f"{size(sample.memory_bytes)} / {size(sample.memory_limit_bytes)} {share:.0f}%"
+def percent(used: int, limit: int) -> float:
+    return used / limit * 100 if limit else 0.0
 
 
-def _net(rate: Rates) -> str:
+def net(rate: Rates) -> str:
     if rate.received_per_s is None or rate.sent_per_s is None:
         return "-"
     return f"↓{size(rate.received_per_s)} ↑{size(rate.sent_per_s)}"
 
 
-def _per_s(before: int | None, now: int | None, seconds: float) -> float | None:
-    if before is None or now is None:
-        return None
-    return max(0, now - before) / seconds
-
-
-def _blend(old: float | None, new: float | None, *, scale: float = 1.0) -> float | None:
-    if new is None:
-        return old
-    value = new * scale
-    return value if old is None else old + (value - old) * SMOOTHING
+def _row(
+    container: ContainerRow, sample: StatsRow | None, rate: Rates, *, alone: bool, now: float
+) -> Row:
+    state = state_of(container)
+    runs = container.status == "running" and sample is not None
+    return Row(
+        target=Target(
+            stack=container.stack,
+            service=container.service,
+            index=container.index,
+            name=container.name,
+        ),
+        label=clean(container.service if alone else f"{container.service}-{container.index}"),
+        name=clean(container.name),
+        state=state,
+        status=status(container, now=now),
+        restarts=container.restarts,
+        rate=rate if runs else Rates(),
+        memory_bytes=sample.memory_bytes if runs and sample else None,
+        memory_limit_bytes=sample.memory_limit_bytes if runs and sample else None,
+        ports=ports(container),
+        image=clean(container.image.removeprefix("docker.io/library/").removeprefix("docker.io/")),
+        faulty=state in ("failed", "unhealthy") or bool(container.problem),
+    )

@@ -1,108 +1,179 @@
-"""The table of containers, by stack: updated in place, so that the cursor stays where it is."""
+"""The table of containers by stack: draws the lines of ``arrange.py``, and holds the cursor.
+
+Not a DataTable: that one renders every visible cell anew through Rich whenever a number changes,
+which for 60 containers took as much processor time as all the rest of the dashboard.
+"""
 
 from __future__ import annotations
 
-from rich.text import Text
-from textual.widgets import DataTable
+from typing import ClassVar
 
-from stacker.tui.view import Row
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
-COLUMNS = (
-    ("", "symbol"),
-    ("NAME", "name"),
-    ("STATUS", "status"),
-    ("HEALTH", "health"),
-    ("RESTARTS", "restarts"),
-    ("CPU", "cpu"),
-    ("MEMORY", "memory"),
-    ("NET", "net"),
-    ("PORTS", "ports"),
-    ("IMAGE", "image"),
-)
+from stacker.tui.arrange import EMPTY, Column, Line, fit, gap
+from stacker.tui.view import Target
+from stacker.tui.widgets.painting import TONES, crop, strip
 
-SORTS = ("name", "cpu", "memory", "restarts")
+HEADER = 1
+"""Lines at the top that do not scroll."""
 
 
-class ServiceTable(DataTable[Text]):
-    """Rows keyed by container id, in the order that was chosen."""
+class ServiceTable(ScrollView, can_focus=True):
+    """The cursor stays on what it stands on, wherever that moves."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *TONES,
+        "table--header",
+        "table--head",
+        "table--cursor",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home,g", "move(-100000)", show=False),
+        Binding("end,G", "move(100000)", show=False),
+        Binding("enter", "open", show=False),
+    ]
+
+    class Chosen(Message):
+        """The cursor stands on something else."""
+
+    class Opened(Message):
+        """Enter, or a second click."""
+
+    class OrderWanted(Message):
+        """A title was clicked."""
+
+        def __init__(self, order: str) -> None:
+            self.order = order
+            super().__init__()
 
     def __init__(self) -> None:
-        super().__init__(id="services", cursor_type="row", zebra_stripes=True)
-        self.sort_by = SORTS[0]
-        self._order: tuple[str, ...] = ()
-        self._cells: dict[str, tuple[str, ...]] = {}
+        super().__init__(id="services")
+        self._lines: list[Line] = []
+        self._columns: list[tuple[Column, int]] = []
+        self._order = "stack"
+        self._cursor = 0
+        self._message = ""
 
-    def on_mount(self) -> None:
-        for label, key in COLUMNS:
-            self.add_column(label, key=key)
+    @property
+    def chosen(self) -> Target | None:
+        """What the cursor stands on."""
+        return self._lines[self._cursor].target if self._lines else None
 
-    def next_sort(self) -> str:
-        """Sort by the next column and return its name."""
-        self.sort_by = SORTS[(SORTS.index(self.sort_by) + 1) % len(SORTS)]
-        return self.sort_by
+    def show(self, lines: list[Line], *, order: str, message: str) -> None:
+        """Show exactly these lines, or the message when there are none."""
+        before, place = self.chosen, self._cursor
+        self._lines, self._order, self._message = lines, order, message
+        places = {line.target: number for number, line in enumerate(lines)}
+        first = next((n for n, line in enumerate(lines) if not line.is_head), 0)
+        wanted = first if before is None else places.get(before, min(place, len(lines) - 1))
+        self._cursor = max(0, wanted)
+        self._columns = fit(lines, self.size.width)
+        size = Size(self.size.width, len(lines) + HEADER)
+        if size != self.virtual_size:
+            self.virtual_size = size
+        if self._cursor != place:
+            self._scroll_to_cursor()
+        if self.chosen != before:
+            self.post_message(self.Chosen())
+        self.refresh()
 
-    def show_rows(self, rows: tuple[Row, ...]) -> None:
-        """Show exactly these rows; only cells that changed are drawn."""
-        ordered = self._sorted(rows)
-        order = tuple(row.id for row in ordered)
-        if order != self._order:
-            self._rebuild(ordered)
+    def on_resize(self) -> None:
+        self._columns = fit(self._lines, self.size.width)
+        self.virtual_size = Size(self.size.width, len(self._lines) + HEADER)
+        self._scroll_to_cursor()
+
+    # ---- moving
+
+    def action_move(self, step: int) -> None:
+        self._go_to(self._cursor + step)
+
+    def action_page(self, pages: int) -> None:
+        self._go_to(self._cursor + pages * max(1, self.size.height - HEADER - 1))
+
+    def action_open(self) -> None:
+        if self._lines:
+            self.post_message(self.Opened())
+
+    def on_click(self, event: events.Click) -> None:
+        if event.y < HEADER:
+            self._click_title(event.x)
             return
-        for row in ordered:
-            cells = _texts(row)
-            for (_, key), old, new in zip(COLUMNS, self._cells[row.id], cells, strict=True):
-                if old != new:
-                    self.update_cell(row.id, key, _styled(key, new, row), update_width=True)
-            self._cells[row.id] = cells
+        place = event.y - HEADER + self.scroll_offset.y
+        if place >= len(self._lines):
+            return
+        self._go_to(place)
+        if event.chain == 2:
+            self.action_open()
 
-    def selected_id(self) -> str | None:
-        if not self._order or self.cursor_row >= len(self._order):
-            return None
-        return self._order[self.cursor_row]
+    def _click_title(self, x: int) -> None:
+        left = 1
+        for column, width in self._columns:
+            if left <= x < left + width and column.order:
+                self.post_message(self.OrderWanted(column.order))
+            left += width + gap(self.size.width)
 
-    def _rebuild(self, rows: list[Row]) -> None:
-        selected = self.selected_id()
-        self.clear()
-        for row in rows:
-            cells = _texts(row)
-            self.add_row(
-                *(_styled(key, text, row) for (_, key), text in zip(COLUMNS, cells, strict=True)),
-                key=row.id,
-            )
-            self._cells[row.id] = cells
-        self._order = tuple(row.id for row in rows)
-        if selected in self._order:
-            self.move_cursor(row=self._order.index(selected))
+    def _go_to(self, place: int) -> None:
+        place = max(0, min(place, len(self._lines) - 1))
+        if place != self._cursor and self._lines:
+            self._cursor = place
+            self._scroll_to_cursor()
+            self.post_message(self.Chosen())
+            self.refresh()
 
-    def _sorted(self, rows: tuple[Row, ...]) -> list[Row]:
-        match self.sort_by:
-            case "cpu":
-                return sorted(rows, key=lambda r: -r.cpu_percent)
-            case "memory":
-                return sorted(rows, key=lambda r: -r.memory_bytes)
-            case "restarts":
-                return sorted(rows, key=lambda r: -r.restarts)
-            case _:
-                return list(rows)
+    def _scroll_to_cursor(self) -> None:
+        top, rows = self.scroll_offset.y, max(1, self.size.height - HEADER)
+        if self._cursor < top:
+            self.scroll_to(y=self._cursor, animate=False, immediate=True)
+        elif self._cursor >= top + rows:
+            self.scroll_to(y=self._cursor - rows + 1, animate=False, immediate=True)
 
+    # ---- drawing
 
-def _texts(row: Row) -> tuple[str, ...]:
-    health = row.state if row.state in ("healthy", "starting", "unhealthy") else "-"
-    return (
-        row.symbol,
-        row.name,
-        row.status,
-        health,
-        str(row.restarts),
-        row.cpu,
-        row.memory,
-        row.net,
-        row.ports,
-        row.image,
-    )
+    def render_line(self, y: int) -> Strip:
+        width, base = self.size.width, self.rich_style
+        if y < HEADER:
+            return self._header(width)
+        place = y - HEADER + self.scroll_offset.y
+        if place < len(self._lines):
+            return self._line(place, width)
+        if not self._lines and y == HEADER + 1:
+            return strip([(f"  {self._message}", self._style("tone--faint"))], width, base)
+        return Strip.blank(width, base)
 
+    def _header(self, width: int) -> Strip:
+        style = self._style("table--header")
+        parts = [(" ", style)]
+        for column, cells in self._columns:
+            ordered = column.order == self._order and self._order != "stack"
+            title = f"{column.title}▾" if ordered else column.title
+            parts.append((crop(title, cells, right=column.right), style))
+            parts.append((" " * gap(width), style))
+        return strip(parts, width, style)
 
-def _styled(key: str, text: str, row: Row) -> Text:
-    if key == "symbol" or (key == "health" and text != "-") or (key == "status" and row.faulty):
-        return Text(text, style=row.colour)
-    return Text(text)
+    def _line(self, place: int, width: int) -> Strip:
+        line = self._lines[place]
+        base = self.rich_style
+        if line.is_head:
+            base += self._style("table--head")
+        if place == self._cursor:
+            base += self._style("table--cursor")
+        parts = [(" ", Style())]
+        for column, cells in self._columns:
+            cell = line.cells.get(column.key, EMPTY)
+            style = self._style(f"tone--{cell.tone}") if cell.tone else Style()
+            parts.append((crop(cell.text, cells, right=column.right), style))
+            parts.append((" " * gap(width), Style()))
+        return strip(parts, width, base)
+
+    def _style(self, component: str) -> Style:
+        return self.get_component_rich_style(component, partial=True)

@@ -69,26 +69,14 @@ def test_foreign_text_is_harmless() -> None:
     assert "\u202e" not in row.image
 
 
-def test_rates_need_two_samples_and_are_smoothed() -> None:
-    first = sample(1.0, cpu_ns=0, received_bytes=0, sent_bytes=0)
-    second = sample(2.0, cpu_ns=500_000_000, received_bytes=2048, sent_bytes=0)
-    assert view.rates(None, first, None) == view.Rates()
-    once = view.rates(first, second, None)
-    assert once == view.Rates(cpu_percent=50.0, received_per_s=2048.0, sent_per_s=0.0)
-    third = sample(3.0, cpu_ns=500_000_000, received_bytes=2048, sent_bytes=0)
-    assert view.rates(second, third, once).cpu_percent == 25.0
-
-
-def test_a_restarted_container_does_not_count_backwards() -> None:
-    before = sample(1.0, cpu_ns=10**9, received_bytes=10**6, sent_bytes=1)
-    now = sample(2.0, cpu_ns=0, received_bytes=0, sent_bytes=0)
-    assert view.rates(before, now, None).cpu_percent == 0.0
-
-
-def test_memory_is_shown_against_its_limit() -> None:
-    samples = {"1": sample(1.0, memory_bytes=16 << 20, memory_limit_bytes=64 << 20)}
-    row = view.rows([container()], samples, {}, now=160.0)[0]
-    assert row.memory == "16MiB / 64MiB 25%"
+def test_a_service_is_numbered_where_it_has_several_containers() -> None:
+    rows = view.rows(
+        [container(), container(id="2", index=2), container(id="3", service="db")],
+        {},
+        {},
+        now=160.0,
+    )
+    assert [row.label for row in rows] == ["db", "web-1", "web-2"]
 
 
 def test_ports() -> None:
