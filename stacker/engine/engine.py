@@ -245,10 +245,10 @@ class Engine:
     async def inspect(self, stack: str, name: str) -> dict[str, object]:
         """Return all that is known about one container: by name, by service, or by id."""
         desired = self._loops.named(stack).desired
-        services = desired.stack.services if desired is not None else {}
         for record in self._tools.records.of_stack(stack):
             if name in (record.name, record.service, record.id, record.id[:12]):
-                return await look.inspect(self._tools, record, services.get(record.service))
+                declared = desired.stack.services.get(record.service) if desired else None
+                return await look.inspect(self._tools, record, declared)
         raise NotFound(f"stack {stack} has no container {name}")
 
     @property
