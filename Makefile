@@ -73,7 +73,7 @@ test: $(VENV)/.dev .test-packages ## every test, with the tools they need instal
 	$(BIN)/pytest -q
 
 soak: $(VENV)/.dev .test-packages ## the tests that ask for many rounds, with the full count
-	STACKER_SOAK=1 $(BIN)/pytest -q --timeout 3600 -m slow
+	STACKER_SOAK=1 $(BIN)/pytest -q --timeout 3600 -m soak
 
 .PHONY: .test-packages
 .test-packages:

@@ -24,7 +24,7 @@ from stacker.plan.container_specs import LogOptions, Started
 from .conftest import Place, read_lines, wait_until
 from .supervising import code_of, container_id
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.soak]
 
 SOAK = os.environ.get("STACKER_SOAK") == "1"
 KILLS = 100 if SOAK else 8
