@@ -82,7 +82,7 @@ async def _status(engine: Engine) -> str:
     if not states:
         return "no stacks"
     in_sync = sum(state.in_sync for state in states)
-    running = sum(len(state.observed.containers) for state in states)
+    running = sum(len(state.containers) for state in states)
     return f"{in_sync} of {len(states)} stacks in sync, {running} containers"
 
 

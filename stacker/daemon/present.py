@@ -39,7 +39,7 @@ def containers_reply(states: Iterable[StackState], *, now: float) -> replies.Con
     rows = tuple(
         container_row(container, note=state.notes.get(container.name, ""))
         for state in states
-        for container in sorted(state.observed.containers, key=lambda c: (c.service, c.index))
+        for container in sorted(state.containers, key=lambda c: (c.service, c.index))
     )
     return replies.Containers(now=now, containers=rows)
 
@@ -85,7 +85,7 @@ def container_row(container: ObservedContainer, *, note: str) -> replies.Contain
 def stack_row(state: StackState) -> replies.StackRow:
     services: list[replies.ServiceRow] = []
     for name, service in sorted(state.stack.services.items()):
-        mine = [c for c in state.observed.containers if c.service == name]
+        mine = [c for c in state.containers if c.service == name]
         running = [c for c in mine if c.status is Status.RUNNING]
         services.append(
             replies.ServiceRow(

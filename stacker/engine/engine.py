@@ -23,7 +23,7 @@ from stacker.engine.contents import Contents
 from stacker.engine.endure import endure
 from stacker.engine.fetch import ImageStore
 from stacker.engine.loops import Loops
-from stacker.engine.observe import observe
+from stacker.engine.observe import observe, observe_containers
 from stacker.engine.perform import Tools
 from stacker.engine.ports import ExecSession, State, WatchFiles
 from stacker.engine.services import Services
@@ -185,16 +185,12 @@ class Engine:
         """Say which stack a caller means: by name, by its files, or by where the caller stands."""
         return self._loops.find(project=project, files=files, working_dir=working_dir)
 
-    async def stacks(self) -> tuple[StackState, ...]:
-        """Return every declared stack as it is now."""
-        states: list[StackState] = []
-        for name in sorted(self._loops):
-            loop = self._loops[name]
-            observed = await observe(self._tools, name, loop.desired, {})
-            state = stack_state(loop, observed)
-            if state is not None:
-                states.append(state)
-        return tuple(states)
+    async def stacks(self, only: str | None = None) -> tuple[StackState, ...]:
+        """Return every declared stack, or only one, as it is now."""
+        loops = [self._loops[name] for name in sorted(self._loops) if only in (None, name)]
+        containers = await observe_containers(self._tools, [loop.name for loop in loops])
+        states = (stack_state(loop, containers[loop.name]) for loop in loops)
+        return tuple(state for state in states if state is not None)
 
     # ---- streams
 

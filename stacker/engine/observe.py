@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from stacker.engine.containers import missed_exits, observed
 from stacker.engine.perform import Tools
 from stacker.plan.desired import Desired
-from stacker.plan.observed import Observed, ObservedImage
+from stacker.plan.observed import Observed, ObservedContainer, ObservedImage
 
 
 async def observe(
     tools: Tools, name: str, desired: Desired | None, contents: dict[str, str]
 ) -> Observed:
     """Look at everything that belongs to a stack, and at the images that it declares."""
-    records = tools.records.of_stack(name)
-    processes = await tools.containers.observe()
-    for record, process in missed_exits(records, processes):
-        tools.ended(record.id, process)
-
-    sandboxes = {sandbox.container_id: sandbox for sandbox in await tools.networks.sandboxes()}
     return Observed(
-        containers=tuple(
-            observed(record, processes.get(record.id), sandboxes.get(record.id))
-            for record in tools.records.of_stack(name)
-        ),
+        containers=(await observe_containers(tools, (name,)))[name],
         networks=tuple(n for n in await tools.networks.observe() if n.stack == name),
         volumes=tuple(v for v in await tools.volumes.observe() if v.stack == name),
         images=await _images(tools, desired),
         contents=contents,
     )
+
+
+async def observe_containers(
+    tools: Tools, names: Collection[str]
+) -> dict[str, tuple[ObservedContainer, ...]]:
+    """Look at the containers of some stacks, by stack; the kernel is asked once for all."""
+    processes = await tools.containers.observe()
+    for name in names:
+        for record, process in missed_exits(tools.records.of_stack(name), processes):
+            tools.ended(record.id, process)
+
+    sandboxes = {sandbox.container_id: sandbox for sandbox in await tools.networks.sandboxes()}
+    return {
+        name: tuple(
+            observed(record, processes.get(record.id), sandboxes.get(record.id))
+            for record in tools.records.of_stack(name)
+        )
+        for name in names
+    }
 
 
 async def _images(tools: Tools, desired: Desired | None) -> dict[str, ObservedImage]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stacker.engine.stack_loop import StackLoop
-from stacker.plan.observed import Observed
+from stacker.plan.observed import ObservedContainer
 from stacker.stack.model.stack import Stack
 
 
@@ -41,14 +41,14 @@ class StackState:
     files: tuple[str, ...]
     working_dir: str
     stack: Stack
-    observed: Observed
+    containers: tuple[ObservedContainer, ...]
     in_sync: bool
     problems: tuple[str, ...]
     notes: dict[str, str]
     """Container name → why nothing is done about it now: ``restarts in 3 s``."""
 
 
-def stack_state(loop: StackLoop, observed: Observed) -> StackState | None:
+def stack_state(loop: StackLoop, containers: tuple[ObservedContainer, ...]) -> StackState | None:
     """Say how a stack is; None while its first declaration is not accepted."""
     if loop.record is None or loop.desired is None:
         return None
@@ -63,7 +63,7 @@ def stack_state(loop: StackLoop, observed: Observed) -> StackState | None:
         files=loop.record.files,
         working_dir=loop.record.working_dir,
         stack=loop.desired.stack,
-        observed=observed,
+        containers=containers,
         in_sync=latest.number > 0 and latest.plan.is_empty and not latest.failures,
         problems=tuple(problems),
         notes=dict(latest.plan.notes),

@@ -27,7 +27,7 @@ from stacker.plan.container_specs import ExecRequest, StatsSample
 from stacker.plan.declaration import Declaration
 from stacker.plan.events import Event
 from stacker.plan.network_specs import PublishedPort
-from stacker.plan.observed import Exit, Health, Observed, ObservedContainer, Status
+from stacker.plan.observed import Exit, Health, ObservedContainer, Status
 from stacker.plan.operations import CreateContainer
 from stacker.plan.plan import Plan, PlanBuilder
 from stacker.stack.model import Service, Stack
@@ -147,8 +147,9 @@ class FakeEngine:
                 return stack.name
         raise NotFound("no stack is declared from here")
 
-    async def stacks(self) -> tuple[StackState, ...]:
-        return tuple(_state(self._stacks[name]) for name in sorted(self._stacks))
+    async def stacks(self, only: str | None = None) -> tuple[StackState, ...]:
+        names = [name for name in sorted(self._stacks) if only in (None, name)]
+        return tuple(_state(self._stacks[name]) for name in names)
 
     def events(self, *, since: int | None, follow: bool) -> AsyncIterator[Event]:
         return self.bus.follow(since=since, forever=follow)
@@ -262,7 +263,7 @@ def _state(stack: FakeStack) -> StackState:
         files=stack.declaration.files,
         working_dir=stack.declaration.working_dir,
         stack=Stack(name=stack.name, services={"web": Service(image="web:1")}),
-        observed=Observed(containers=(container,)),
+        containers=(container,),
         in_sync=True,
         problems=(),
         notes={},

@@ -108,9 +108,7 @@ async def stacks(request: web.Request) -> web.StreamResponse:
 async def containers(request: web.Request) -> web.StreamResponse:
     engine = context_of(request).engine
     name = _meant(engine, read_query(request, ContainersQuery))
-    states = await engine.stacks()
-    chosen = [state for state in states if name in (None, state.name)]
-    reply: Containers = present.containers_reply(chosen, now=time.time())
+    reply: Containers = present.containers_reply(await engine.stacks(name), now=time.time())
     return json_reply(reply)
 
 

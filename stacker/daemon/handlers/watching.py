@@ -51,7 +51,7 @@ async def stats(request: web.Request) -> web.StreamResponse:
     engine = context_of(request).engine
     query = read_query(request, StackQuery)
     samples = await engine.stats(query.stack)
-    containers = [c for state in await engine.stacks() for c in state.observed.containers]
+    containers = [c for state in await engine.stacks(query.stack) for c in state.containers]
     return json_reply(present.stats_reply(samples, containers))
 
 

@@ -10,6 +10,7 @@ import errno
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,10 +22,10 @@ T = TypeVar("T")
 _OWN = "/proc/thread-self/ns/net"
 
 
-def is_pinned(path: Path) -> bool:
+def is_pinned(path: str | Path) -> bool:
     """Whether a namespace is mounted on a path: only those have the device of nsfs."""
     try:
-        return path.stat().st_dev == os.stat(_OWN).st_dev
+        return os.stat(path).st_dev == _nsfs()
     except FileNotFoundError:
         return False
 
@@ -58,6 +59,12 @@ def unpin(path: Path) -> None:
         if error.errno not in (errno.EINVAL, errno.ENOENT):
             raise
     path.unlink(missing_ok=True)
+
+
+@cache
+def _nsfs() -> int:
+    """The device of all namespaces, one for each boot."""
+    return os.stat(_OWN).st_dev
 
 
 @contextmanager

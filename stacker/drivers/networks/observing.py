@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from pathlib import Path
 
 from stacker.base.errors import Failed
 from stacker.drivers.networks import names, namespaces, sysctls
@@ -75,7 +74,7 @@ def sandbox_problem(
     tag: str, record: SandboxRecord, kernel: Kernel, bridges: dict[str, str]
 ) -> str | None:
     """``bridges`` has the bridge of each network."""
-    if not namespaces.is_pinned(Path(record.sandbox.netns)):
+    if not namespaces.is_pinned(record.sandbox.netns):
         return "network namespace is gone"
     for index, endpoint in enumerate(record.sandbox.endpoints):
         outside = kernel.links.get(names.veth(tag, record.id, index))
