@@ -6,19 +6,22 @@ status code; later the head is already sent, and the problem is the last line.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import anyio
 from aiohttp import web
 from anyio.abc import TaskGroup
 
-from stacker.base.errors import StackerError
+from stacker.base.errors import Failed, StackerError
 from stacker.daemon.answering import LINES, Stream, closing, json_line, problem_reply, streaming
 from stacker.daemon.context import Context, context_of
 from stacker.daemon.present import event_line
 from stacker.wire.message import Message, encode
 from stacker.wire.problems import problem_of
 from stacker.wire.replies import OperationLine, UpReply
+
+log = logging.getLogger(__name__)
 
 Work = Callable[[], Awaitable[Message]]
 
@@ -87,6 +90,10 @@ def _start(tasks: TaskGroup, context: Context, work: Work) -> _Ended:
                 ended.result = await work()
         except StackerError as error:
             ended.error = error
+        except Exception:
+            # it must not end the task group that it runs in, which is the supervisor's own
+            log.exception("an operation")
+            ended.error = Failed("a bug: see the log of the supervisor")
         finally:
             ended.event.set()
 

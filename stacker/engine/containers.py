@@ -5,15 +5,19 @@ Every change of a record goes through ``update``, so that what is kept is what i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from stacker.base.errors import StackerError
 from stacker.engine.ports import State
 from stacker.plan.container_specs import Process
 from stacker.plan.network_specs import Sandbox
 from stacker.plan.observed import Exit, Health, ObservedContainer, Status
 from stacker.plan.records import ContainerRecord
 from stacker.plan.restart import failures_after
+
+log = logging.getLogger(__name__)
 
 
 class ContainerRecords:
@@ -23,13 +27,14 @@ class ContainerRecords:
         self._state = state
         self._boot_id = boot_id
         self._records: dict[str, ContainerRecord] = {}
+        self._unsaved: set[str] = set()
 
     def load(self) -> None:
         """Read what the last supervisor kept; processes of an earlier boot are forgotten."""
         for record in self._state.load_containers():
             if record.boot_id != self._boot_id:
                 record = replace(record.after_reboot(), boot_id=self._boot_id)
-                self._state.save_container(record)
+                self._save(record)
             self._records[record.id] = record
 
     def of_stack(self, stack: str) -> tuple[ContainerRecord, ...]:
@@ -42,8 +47,8 @@ class ContainerRecords:
         return self._records.get(container_id)
 
     def add(self, record: ContainerRecord) -> None:
-        self._records[record.id] = record
         self._state.save_container(record)
+        self._records[record.id] = record
 
     def update(
         self, container_id: str, change: Callable[[ContainerRecord], ContainerRecord]
@@ -53,9 +58,9 @@ class ContainerRecords:
         if record is None:
             return None
         changed = change(record)
-        if changed != record:
+        if changed != record or container_id in self._unsaved:
             self._records[container_id] = changed
-            self._state.save_container(changed)
+            self._save(changed)
         return changed
 
     def end(self, container_id: str, process: Process) -> ContainerRecord | None:
@@ -65,7 +70,18 @@ class ContainerRecords:
             return None
         return self.update(container_id, lambda r: ended(r, process))
 
+    def _save(self, record: ContainerRecord) -> None:
+        """Keep what has happened already: a full disk does not undo it, and is tried again."""
+        try:
+            self._state.save_container(record)
+            self._unsaved.discard(record.id)
+        except StackerError as error:
+            if record.id not in self._unsaved:
+                log.warning("container %s: %s", record.name, error)
+            self._unsaved.add(record.id)
+
     def remove(self, container_id: str) -> None:
+        self._unsaved.discard(container_id)
         self._records.pop(container_id, None)
         self._state.remove_container(container_id)
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from stacker.base.errors import Failed
+import anyio
+
+from stacker.base.errors import Conflict, Failed
 from stacker.engine.loops import Loops
 from stacker.engine.observe import observe
 from stacker.engine.perform import Tools, signal_number
+from stacker.engine.stack_loop import StackLoop
 from stacker.plan.desired import Desired
-from stacker.plan.observed import ObservedContainer, Status
+from stacker.plan.observed import Status
 
 
 class Services:
@@ -24,10 +27,18 @@ class Services:
     async def stop(self, stack: str, services: tuple[str, ...], *, timeout_s: float | None) -> None:
         """Stop services; they stay stopped until ``start`` or ``up``."""
         names = self._loops.services(stack, services)
-        self._loops.named(stack).ask(
+        loop = self._loops.named(stack)
+        number = loop.ask(
             lambda desired: replace(desired, stopped=desired.stopped | names), grace_s=timeout_s
         )
-        await self._until(stack, lambda c: c.service not in names or c.status is not Status.RUNNING)
+        while True:
+            changed = loop.changed
+            observed = await observe(self._tools, stack, None, {})
+            if not any(
+                c.service in names and c.status is Status.RUNNING for c in observed.containers
+            ):
+                return
+            await _next(loop, changed, number)
 
     async def start(self, stack: str, services: tuple[str, ...]) -> None:
         names = self._loops.services(stack, services)
@@ -64,24 +75,20 @@ class Services:
             if container.service in names:
                 await self._tools.containers.signal(container.id, number)
 
-    async def _until(self, stack: str, holds: Callable[[ObservedContainer], bool]) -> None:
-        """Wait until something holds for every container, or the loop reports a failure."""
-        loop = self._loops.named(stack)
-        while True:
-            observed = await observe(self._tools, stack, None, {})
-            if all(holds(container) for container in observed.containers):
-                return
-            await loop.next_change()
-            if loop.latest.failures:
-                raise Failed("; ".join(str(failure) for failure in loop.latest.failures))
-
     async def _ask_and_settle(
         self, stack: str, change: Callable[[Desired], Desired], *, grace_s: float | None = None
     ) -> None:
         loop = self._loops.named(stack)
-        loop.ask(change, grace_s=grace_s)
-        number = loop.latest.number
-        while loop.latest.number == number:
-            await loop.next_change()
-        if loop.latest.failures:
-            raise Failed("; ".join(str(failure) for failure in loop.latest.failures))
+        number = loop.ask(change, grace_s=grace_s)
+        while loop.latest.answered < number:
+            await _next(loop, loop.changed, number)
+
+
+async def _next(loop: StackLoop, changed: anyio.Event, number: int) -> None:
+    """Wait for a pass; raise what one that knew of the question could not do."""
+    if not loop.ended.is_set():
+        await changed.wait()
+    if loop.latest.answered >= number and loop.latest.failures:
+        raise Failed("; ".join(str(failure) for failure in loop.latest.failures))
+    if loop.is_ending or loop.ended.is_set():
+        raise Conflict(f"stack {loop.name} is being taken down")

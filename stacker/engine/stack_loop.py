@@ -61,6 +61,8 @@ class Pass:
     """What the latest pass saw, planned and could not do."""
 
     number: int = 0
+    answered: int = 0
+    """The latest question (``StackLoop.ask``) that it knew of."""
     observed: Observed = field(default_factory=Observed)
     plan: Plan = field(default_factory=Plan)
     failures: tuple[StepFailure, ...] = ()
@@ -85,7 +87,11 @@ class StackLoop:
         self._ending: Ending | None = None
         self._staging: anyio.CancelScope | None = None
         self._woken = anyio.Event()
-        self._changed = anyio.Event()
+        self.changed = anyio.Event()
+        """Set, and another put in its place, when a pass has ended or a declaration was accepted
+        or rejected."""
+        self._asked = 0
+        self._asked_grace_s: float | None = None
         self._retry_s = 0.0
         self._probes = HealthProbes(
             tools.containers,
@@ -116,23 +122,28 @@ class StackLoop:
         self._ending = ending
         self._interrupt()
 
-    def ask(self, change: Callable[[Desired], Desired], *, grace_s: float | None = None) -> None:
-        """Change what is wanted beside the file: stopped services, restarts."""
+    def ask(self, change: Callable[[Desired], Desired], *, grace_s: float | None = None) -> int:
+        """Change what is wanted beside the file: stopped services, restarts.
+
+        Returns a number: a pass that has ``answered`` it, or a later one, has seen the change.
+        """
+        self._asked += 1
         if self.desired is None or self.record is None:
-            return
+            return self._asked
         self.desired = change(self.desired)
-        self._performer.grace_s = grace_s
+        self._asked_grace_s = grace_s
         if self.desired.stopped != self.record.stopped:
             self.record = replace(self.record, stopped=self.desired.stopped)
             self._state.save_stack(self.record)
         self.wake()
+        return self._asked
 
     def wake(self) -> None:
         self._woken.set()
 
     async def next_change(self) -> None:
         """Wait until a pass has ended, or a declaration was accepted or rejected."""
-        await self._changed.wait()
+        await self.changed.wait()
 
     def verdict(self, *, healthy: bool) -> Verdict:
         """Say whether the latest pass found what is declared."""
@@ -189,6 +200,10 @@ class StackLoop:
                 self._accept(candidate, contents)
         except StackerError as error:
             self._reject(candidate, str(error), error.kind)
+        except Exception:
+            # whoever waits for this generation hears of it all the same
+            log.exception("stack %s: staging failed", self.name)
+            self._reject(candidate, "a bug: see the log of the supervisor", "internal")
         finally:
             self._staging = None
             if self._candidate is candidate:
@@ -222,12 +237,16 @@ class StackLoop:
         self._tell_changed()
 
     async def _converge(self, desired: Desired) -> float | None:
+        answered = self._asked
+        self._performer.grace_s, self._asked_grace_s = self._asked_grace_s, None
         observed = await observe(self._tools, self.name, desired, self._contents)
         plan = reconcile(desired, observed, now=self._tools.now())
         self._performer.desired = desired
         await self._sync_probes(desired, observed)
         if not plan.ready:
-            self._note(Pass(number=self.latest.number + 1, observed=observed, plan=plan))
+            self._note(
+                Pass(number=self.latest.number + 1, answered=answered, observed=observed, plan=plan)
+            )
             return plan.wake_at
 
         failures = await execute(plan, self._performer, bus=self._tools.bus, stack=self.name)
@@ -239,6 +258,7 @@ class StackLoop:
         self._note(
             Pass(
                 number=self.latest.number + 1,
+                answered=answered,
                 observed=await observe(self._tools, self.name, desired, self._contents),
                 plan=plan,
                 failures=failures,
@@ -277,7 +297,6 @@ class StackLoop:
             restart=self.desired.restart - done.restart,
             rerun=self.desired.rerun - done.rerun,
         )
-        self._performer.grace_s = None
 
     async def _sync_probes(self, desired: Desired, observed: Observed) -> None:
         probed: list[Probed] = []
@@ -328,5 +347,5 @@ class StackLoop:
         self.wake()
 
     def _tell_changed(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
+        self.changed.set()
+        self.changed = anyio.Event()

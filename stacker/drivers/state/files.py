@@ -7,6 +7,7 @@ being supervised.
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stacker.base.atomic import write_atomic
-from stacker.base.errors import Corrupt
+from stacker.base.errors import Corrupt, Failed, NoSpace
 from stacker.plan.records import ContainerRecord, StackRecord
 
 T = TypeVar("T")
@@ -57,9 +58,8 @@ class Records:
 
     def save_container(self, record: ContainerRecord) -> None:
         """Atomic but not durable: after a power cut its process is gone anyway."""
-        directory = self._containers / record.id
-        directory.mkdir(mode=0o700, exist_ok=True)
-        self._save(directory / "record.json", record.to_json(), durable=False)
+        path = self._containers / record.id / "record.json"
+        self._save(path, record.to_json(), durable=False)
 
     def container_dir(self, container_id: str) -> Path:
         """Return the directory that lives as long as the container: record, upper layer, logs."""
@@ -91,4 +91,10 @@ class Records:
 
     def _save(self, path: Path, value: dict[str, object], *, durable: bool) -> None:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-        write_atomic(path, text.encode(), durable=durable)
+        try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            write_atomic(path, text.encode(), durable=durable)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            reason = (error.strerror or str(error)).lower()
+            raise (NoSpace if full else Failed)(f"state file {path}: {reason}") from error
