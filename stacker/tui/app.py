@@ -242,14 +242,14 @@ class Dashboard(App[None]):
             self._pane.toggle_stamps()
 
     def action_enlarge(self) -> None:
-        self.query_one("#below").toggle_class("tall")
+        self._table.toggle_class("low")
 
     def action_help(self) -> None:
         self.push_screen(Help())
 
     def action_ask(self, verb: str) -> None:
-        target = self._target
-        if target is None:
+        target = self._table.chosen  # not `_target`: keys can be quicker than messages
+        if target is None or verb not in self._usable(target):
             return
 
         def answered(yes: bool | None) -> None:
@@ -262,13 +262,14 @@ class Dashboard(App[None]):
             self.push_screen(Confirm(self._state.question(verb, target)), answered)
 
     def action_shell(self) -> None:
-        container = self._state.container(self._target)
-        if self._target is None or container is None or container.status != "running":
+        target = self._table.chosen
+        container = self._state.container(target)
+        if target is None or container is None or container.status != "running":
             self.notify("a shell needs a running container", severity="warning")
             return
         try:
             with self.suspend():
-                problem = run_shell(self._target, self._supervisor.path)
+                problem = run_shell(target, self._supervisor.path)
         except SuspendNotSupported:
             problem = "a shell needs a terminal"
         if problem is not None:
@@ -276,7 +277,9 @@ class Dashboard(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show the keys that make sense for what is chosen."""
-        return action not in ("ask", "shell") or (parameters or (action,))[0] in self._usable()
+        if action not in ("ask", "shell"):
+            return True
+        return (parameters or (action,))[0] in self._usable(self._target)
 
     # ---- drawing
 
@@ -290,14 +293,14 @@ class Dashboard(App[None]):
         assert isinstance(pane, LogView | DetailsView)
         return pane
 
-    def _usable(self) -> set[object]:
-        """What can be done with the chosen one now."""
-        if self._target is None:
+    def _usable(self, target: Target | None) -> set[object]:
+        """What can be done with it now."""
+        if target is None:
             return set()
-        ups = [row.is_up for row in self._state.members(self._target)]
+        ups = [row.is_up for row in self._state.members(target)]
         usable = {"stop", "restart"} if any(ups) else set[object]()
         usable |= set() if all(ups) else {"start"}
-        return usable | ({"shell"} if self._target.service else set())
+        return usable | ({"shell"} if target.service else set())
 
     def _describe(self) -> None:
         """Ask for the details, where they can be seen."""
@@ -319,7 +322,7 @@ class Dashboard(App[None]):
         else:
             text = f"{state.lost}; trying again"
         status.update(Text(clean(text), no_wrap=True, overflow="ellipsis"), layout=False)
-        usable = self._usable()
+        usable = self._usable(self._target)
         if usable != self._usable_before:  # the footer is made anew, which takes its time
             self._usable_before = usable
             self.refresh_bindings()

@@ -33,17 +33,23 @@ class Column:
     right: bool = False
     order: str = ""
     """The order that a click on the title chooses."""
+    short: str = ""
+    """The title where the terminal is narrow."""
+
+    def heading(self, width: int) -> str:
+        return self.short if self.short and width < NARROW else self.title
 
 
 COLUMNS = (
     Column(key="symbol", title="", least=1, fair=1, most=1),
     Column(key="name", title="NAME", least=8, fair=24, most=48, order="stack"),
-    Column(key="status", title="STATUS", least=10, fair=20, most=60),
+    Column(key="status", title="STATUS", least=10, fair=16, most=60),
     Column(key="health", title="HEALTH", least=9, fair=9, most=9, worth=4),
     Column(
         key="restarts",
         title="RESTARTS",
-        least=8,
+        short="↻",
+        least=3,
         fair=8,
         most=8,
         worth=5,
@@ -122,14 +128,14 @@ def fit(lines: Sequence[Line], width: int) -> list[tuple[Column, int]]:
 
     What is left over goes to the texts that were cut, in the order of the columns.
     """
-    wanted = {column.key: _wanted(column, lines) for column in COLUMNS}
+    wanted = {column.key: _wanted(column, lines, width) for column in COLUMNS}
     columns = [c for c in COLUMNS if c.key not in MAY_BE_EMPTY or _says_something(c, lines)]
 
     def needed(column: Column) -> int:
         return max(column.least, min(column.fair, wanted[column.key]))
 
     def spare() -> int:
-        return width - sum(needed(c) for c in columns) - gap(width) * (len(columns) - 1) - 2
+        return width - sum(needed(c) for c in columns) - gap(width) * (len(columns) - 1) - 1
 
     while spare() < 0 and any(c.worth < NEVER_LEFT_OUT for c in columns):
         columns.remove(min(columns, key=lambda column: column.worth))
@@ -142,8 +148,9 @@ def fit(lines: Sequence[Line], width: int) -> list[tuple[Column, int]]:
     return widths
 
 
-def _wanted(column: Column, lines: Sequence[Line]) -> int:
-    longest = max((cell_len(line.cells.get(column.key, EMPTY).text) for line in lines), default=0)
+def _wanted(column: Column, lines: Sequence[Line], width: int) -> int:
+    texts = [line.cells[column.key].text for line in lines if column.key in line.cells]
+    longest = max(map(cell_len, (*texts, column.heading(width))))
     return min(column.most, max(longest, column.least))
 
 
@@ -179,7 +186,7 @@ def _line(row: Row, name: str) -> Line:
 def _head(members: list[Row]) -> Line:
     up = sum(row.is_up for row in members)
     wrong = sum(row.faulty for row in members)
-    text = f"{up} of {len(members)} up" + (f", {wrong} faulty" if wrong else "")
+    text = f"{up}/{len(members)} up" + (f", {wrong} faulty" if wrong else "")
     sums = total([row.rate for row in members])
     used = [row.memory_bytes for row in members if row.memory_bytes is not None]
     stack = Target(stack=members[0].target.stack)

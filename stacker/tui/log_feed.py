@@ -80,14 +80,16 @@ class LogFeed:
                 self._add(record, _after(frames, seen.get(record.container, 0)))
 
     def _add(self, record: LogRecord, frames: bytes) -> None:
-        source = "" if self._target.name else record.container
+        source = record.container.removeprefix(f"{self._target.stack}-")
         assembled = self._lines.setdefault(record.container, Lines())
         for time_ns, _, _ in split(frames):
             self._last_ns[record.container] = time_ns
         found = [
             line
             for time_ns, stream, content in assembled.feed(frames)
-            for line in log_text.lines(time_ns, stream, content, source=source, most=KEPT)
+            for line in log_text.lines(
+                time_ns, stream, content, source="" if self._target.name else source, most=KEPT
+            )
         ]
         if not found:
             return

@@ -157,7 +157,9 @@ def status(container: ContainerRow, *, now: float) -> str:
         text += f" {duration(now - (container.exited_at or now))} ago"
     else:
         text = container.status
-    extra = container.problem or container.note or ""
+    # what the words before it say is not said again
+    is_told = container.stopped_by_user or container.note == f"exited with {container.exit_code}"
+    extra = container.problem or ("" if is_told else container.note)
     return clean(f"{text}; {extra}" if extra else text)
 
 

@@ -155,7 +155,7 @@ class ServiceTable(ScrollView, can_focus=True):
         parts = [(" ", style)]
         for column, cells in self._columns:
             ordered = column.order == self._order and self._order != "stack"
-            title = f"{column.title}▾" if ordered else column.title
+            title = column.heading(width) + ("▾" if ordered else "")
             parts.append((crop(title, cells, right=column.right), style))
             parts.append((" " * gap(width), style))
         return strip(parts, width, style)
