@@ -21,7 +21,7 @@ from stacker.base.errors import Conflict, Failed, NotFound, StackerError
 from stacker.engine import declare, look
 from stacker.engine.contents import Contents
 from stacker.engine.endure import endure
-from stacker.engine.fetch import ImageStore
+from stacker.engine.image_store import ImageStore
 from stacker.engine.loops import Loops
 from stacker.engine.observe import observe, observe_containers
 from stacker.engine.perform import Tools
