@@ -123,3 +123,12 @@ def test_the_supervisor_of_an_up_ends_with_its_last_stack(steady: Stacker) -> No
     pid = steady.supervisor_pid()
     steady.ok("down", "-v", "-t", "0", "-p", "steady")
     eventually(lambda: not os.path.exists(f"/proc/{pid}"), what="the supervisor's end")
+
+
+def test_any_command_brings_a_supervisor_that_died_back(steady: Stacker) -> None:
+    before = steady.containers()
+    os.kill(steady.supervisor_pid(), signal.SIGKILL)
+    eventually(lambda: steady.running_supervisor() is None, what="its death")
+    after = steady.containers()
+    assert after["steady-web-1"]["pid"] == before["steady-web-1"]["pid"]
+    assert steady.running_supervisor() is not None
