@@ -19,11 +19,19 @@ _HIDDEN = frozenset(
 )
 
 
-def _escape(code: int) -> str:
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+class _Escapes(dict[int, str]):
+    """What ``str.translate`` puts for a character; filled as they are met."""
+
+    def __missing__(self, code: int) -> str:
+        if code not in _HIDDEN:
+            text = chr(code)
+        else:
+            text = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+        self[code] = text
+        return text
 
 
-_ESCAPES = {code: _escape(code) for code in _HIDDEN}
+_ESCAPES = _Escapes()
 
 
 def clean(text: str) -> str:

@@ -66,6 +66,9 @@ def split_leading(arguments: list[str]) -> tuple[Leading, list[str]]:
     return leading, rest
 
 
+_NAME = ("-p", "--project-name")
+
+
 class Plain:
     """Arguments of a command line that needed no parser."""
 
@@ -76,12 +79,16 @@ class Plain:
 def read_plain(
     defaults: dict[str, object], flags: dict[str, str], words: list[str]
 ) -> Plain | None:
-    """Read a command line of flags only; None when it takes a parser."""
+    """Read a command line of flags, and the stack's name, only; None when it takes a parser."""
     values = dict(defaults)
-    for word in words:
-        if word not in flags:
+    pending = iter(words)
+    for word in pending:
+        if word in flags:
+            values[flags[word]] = True
+        elif word in _NAME and (name := next(pending, "-"))[:1] != "-":
+            values["project"] = name
+        else:
             return None
-        values[flags[word]] = True
     return Plain(values)
 
 
