@@ -53,6 +53,7 @@ def make_directory(root: str, identity: str) -> str:
 
 def store_config(folder: str, config: bytes) -> None:
     with step(f"write {folder}/{CONFIG_FILE}"), open(f"{folder}/{CONFIG_FILE}", "xb") as file:
+        os.fchmod(file.fileno(), 0o600)  # the environment may hold passwords
         file.write(config)
 
 

@@ -43,6 +43,7 @@ def write_state(root: str, state: State) -> None:
     text = json.dumps(dict.fromkeys(State.__annotations__) | _values(state))
     with step(f"write {path}"):
         with open(f"{path}.new", "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
             file.write(text)
         os.rename(f"{path}.new", path)
 

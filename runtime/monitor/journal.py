@@ -18,7 +18,8 @@ class Journal:
         self._path = path
         self._unwritten: list[bytes] = []
         records = list(read(path))
-        self.seq = max((int(r.get("seq", 0)) for r in records), default=0)
+        seqs = (r.get("seq", 0) for r in records)
+        self.seq = max((seq for seq in seqs if isinstance(seq, int)), default=0)
         self._fd = self._open()
         self._compact_at = _COMPACT_AT
         os.write(self._fd, b"\n") if self._torn() else None
@@ -69,7 +70,7 @@ def read(path: str) -> list[dict[str, Any]]:
     for line in lines:
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):
             records.append(record)  # pyright: ignore[reportUnknownArgumentType]

@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     except BlockingIOError:
         sys.stderr.write("another monitor has the lock\n")
         return LOCKED
-    listener = _listen(directory)
+    listener, place = _listen(directory)
     builtin = _load_builtin()
     if os.fork():
         os._exit(0)
@@ -57,7 +57,9 @@ def main(arguments: list[str]) -> int:
     set_child_subreaper(True)
     _protect_from_oom()
     _run(directory, listener, builtin)
-    os.unlink(f"{directory}/{SOCKET}")
+    # somebody may have removed the lock's file, and another monitor may listen there by now
+    if _identity(f"{directory}/{SOCKET}") == place:
+        os.unlink(f"{directory}/{SOCKET}")
     os.close(lock)
     return 0
 
@@ -120,8 +122,19 @@ def _lock(path: str) -> int:
     return fd
 
 
-def _listen(directory: str) -> socket.socket:
-    """Bind where the last monitor left its socket: the lock says that it is gone."""
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _listen(directory: str) -> tuple[socket.socket, tuple[int, int] | None]:
+    """Bind where the last monitor left its socket: the lock says that it is gone.
+
+    Returns which file the socket is, too.
+    """
     # through an fd of the directory: a socket's path has no room for more than 107 bytes
     parent = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     path = f"/proc/self/fd/{parent}/{SOCKET}"
@@ -132,8 +145,9 @@ def _listen(directory: str) -> socket.socket:
     listener.bind(path)
     os.umask(before)
     listener.listen(64)
+    place = _identity(path)
     os.close(parent)
-    return listener
+    return listener, place
 
 
 def _load_builtin() -> Builtin:

@@ -99,7 +99,10 @@ class Executor:
         runtime = self._launcher.runtime_of(container_id)
         bundle = runtime.log.parent
         process, pid_file = bundle / f"{key[65:]}.json", bundle / f"{key[65:]}.pid"
-        process.write_bytes(canonical_json.dumps(self._process(entry, bundle, request)))
+        try:
+            process.write_bytes(canonical_json.dumps(self._process(entry, bundle, request)))
+        except (OSError, ValueError) as error:
+            raise Failed(f"exec: container {container_id}: its bundle: {error}".lower()) from error
         spawn = Spawn(
             key,
             runtime.exec(container_id, process=process, pid_file=pid_file, console=request.tty),
@@ -172,7 +175,10 @@ def _pipes(request: ExecRequest) -> tuple[tuple[int | None, ...], tuple[int, ...
 
 def _read_in_container(pid: int, path: str) -> bytes | None:
     """Read a file of the container as if its root were ours; None when it is no plain file."""
-    root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY)
+    try:
+        root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY)
+    except OSError:
+        return None
     try:
         # not blocking: a named pipe in its place must not hold us (CVE-2024-9676's family)
         fd = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)

@@ -10,6 +10,7 @@ from typing import Any, cast
 from runtime.wire.messages import Exited
 
 UNKNOWN = -1
+_PID_LIMIT = 1 << 22  # proc_sys_kernel(5), pid_max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +25,21 @@ def read_journal(path: Path) -> dict[str, LastProcess]:
     """Fold the file; lines that are torn or strange are passed over."""
     try:
         lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
+    except OSError:
         return {}
     found: dict[str, LastProcess] = {}
     for line in lines:
         try:
             _fold(found, cast("dict[str, Any]", json.loads(line)))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
     return found
 
 
 def _fold(found: dict[str, LastProcess], record: dict[str, Any]) -> None:
     key, pid, start_time = str(record["key"]), int(record["pid"]), int(record["start_time"])
+    if not 0 < pid < _PID_LIMIT:
+        raise ValueError(f"{pid} is no process")
     exited = None
     if record["is"] == "exited":
         exited = Exited(

@@ -76,9 +76,12 @@ class Launcher:
 
     async def clear(self, container_id: str) -> None:
         """Remove what a runtime holds of this container, running or not; idempotent."""
-        was_launched = (self._paths.bundle(container_id) / LAUNCH).exists()
-        if was_launched:
-            await self._delete_from_runtime(container_id)
+        bundle = self._paths.bundle(container_id)
+        was_launched = (bundle / LAUNCH).exists()
+        # also where somebody has taken the bundle away: the runtime's state says as much
+        for program in self._programs_holding(container_id):
+            was_launched = True
+            await self._delete_from_runtime(container_id, self._runtime(program, bundle))
 
         entry = self._table.get(container_id)
         if entry is None and was_launched:
@@ -101,10 +104,19 @@ class Launcher:
                 await anyio.sleep(_LOOK_AGAIN_S)
         raise Failed(f"container {container_id}: delete: its process does not end")
 
-    async def _delete_from_runtime(self, container_id: str) -> None:
-        runtime = self.runtime_of(container_id)
-        if not runtime.has(container_id):
-            return
+    def _programs_holding(self, container_id: str) -> list[str]:
+        """Return the runtimes that keep state of a container; at most one, if all went well."""
+        found = sorted(self._paths.runtime_states.glob(f"*/{container_id}"))
+        names = [path.parent.name for path in found]
+        try:
+            launched = self._launched_by(container_id)
+        except (OSError, ValueError):
+            return [find_program(name) for name in names]
+        others = [find_program(name) for name in names if name != Path(launched).name]
+        return [launched, *others] if len(others) < len(names) else others
+
+    async def _delete_from_runtime(self, container_id: str, runtime: Runtime) -> None:
+        os.makedirs(runtime.log.parent, 0o700, exist_ok=True)
         reply = await self._monitor.request(Call(runtime.delete(container_id), ENVIRONMENT))
         match reply.message:
             case Result(code=0):
@@ -127,13 +139,17 @@ class Launcher:
 
     def runtime_of(self, container_id: str) -> Runtime:
         """Return the runtime that started the container."""
-        bundle = self._paths.bundle(container_id)
         try:
-            _, launched = decode((bundle / LAUNCH).read_bytes())
+            program = self._launched_by(container_id)
         except (OSError, ValueError) as error:
             raise Failed(f"container {container_id}: how it was started is not known") from error
-        assert isinstance(launched, Spawn)
-        return self._runtime(launched.argv[0], bundle)
+        return self._runtime(program, self._paths.bundle(container_id))
+
+    def _launched_by(self, container_id: str) -> str:
+        _, launched = decode((self._paths.bundle(container_id) / LAUNCH).read_bytes())
+        if not isinstance(launched, Spawn):
+            raise ValueError(f"{LAUNCH} holds something else")
+        return launched.argv[0]
 
     def _runtime(self, program: str, bundle: Path) -> Runtime:
         return Runtime(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ from runtime.wire.messages import (
     Request,
     Shutdown,
     Spawn,
+    Stdio,
     decode,
 )
 from stacker.base.errors import Failed, StackerError, Unavailable
@@ -25,6 +27,8 @@ from stacker.drivers.containers.monitor_client import MonitorClient, Reply, expe
 from stacker.drivers.containers.monitor_start import start_monitor
 from stacker.drivers.containers.paths import Paths
 from stacker.drivers.containers.table import Entry, Table
+
+log = logging.getLogger(__name__)
 
 LAUNCH = "launch.json"
 
@@ -60,6 +64,12 @@ class Monitor:
             except StackerError:
                 if first is not None:
                     raise
+                await anyio.sleep(_AGAIN_AFTER_S)
+            except Exception:
+                # whatever it is, the supervisor does not end with its connection
+                if first is not None:
+                    raise
+                log.exception("the monitor's connection")
                 await anyio.sleep(_AGAIN_AFTER_S)
             self._client, self._connected = None, anyio.Event()
             self._table.lose_others()
@@ -133,14 +143,14 @@ class Monitor:
 
     async def _adopt(self, client: MonitorClient, entry: Entry) -> None:
         spawn = self._launched(entry.container_id)
-        if spawn is None:
-            return
+        # without its bundle nobody can read what it writes; how it ends is told all the same
+        stdio = spawn.stdio if spawn is not None else Stdio("null", "", "", 0, 0, False)
         if entry.pidfd is None:
             entry.pidfd = kernel.open_process(entry.pid, entry.start_time)
         fds = [fd for fd in (entry.pidfd, entry.master) if fd is not None]
         if entry.pidfd is None:
             fds = []
-        message = Adopt(entry.container_id, entry.pid, entry.start_time, spawn.stdio)
+        message = Adopt(entry.container_id, entry.pid, entry.start_time, stdio)
         (await client.request(message, fds)).close()
 
     def _launched(self, container_id: str) -> Spawn | None:

@@ -69,14 +69,18 @@ class MonitorClient:
         """Connect; None when no monitor listens there."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # through an fd of the directory: a socket's path has no room for more than 107 bytes
-        directory = os.open(run, os.O_PATH | os.O_DIRECTORY)
         try:
-            connection.connect(f"/proc/self/fd/{directory}/{_SOCKET}")
+            directory = os.open(run, os.O_PATH | os.O_DIRECTORY)
+            try:
+                connection.connect(f"/proc/self/fd/{directory}/{_SOCKET}")
+            finally:
+                os.close(directory)
         except (FileNotFoundError, ConnectionRefusedError):
             connection.close()
             return None
-        finally:
-            os.close(directory)
+        except OSError as error:
+            connection.close()
+            raise Failed(f"monitor: connect: {error.strerror}".lower()) from error
         connection.setblocking(False)
         return cls(connection, told)
 

@@ -16,9 +16,10 @@ class Paths:
         self.run = run
         self.journal = run / "exits"
         self.bundles = run / "containers"
+        self.runtime_states = run / "runtime"
 
     def prepare(self) -> None:
-        for directory in (self.run, self.bundles, self.run / "runtime"):
+        for directory in (self.run, self.bundles, self.runtime_states):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def bundle(self, container_id: str) -> Path:
@@ -35,4 +36,4 @@ class Paths:
 
     def runtime_state(self, runtime: str) -> Path:
         """The ``--root`` of a runtime; each has its own format."""
-        return self.run / "runtime" / Path(runtime).name
+        return self.runtime_states / Path(runtime).name

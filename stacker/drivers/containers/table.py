@@ -15,6 +15,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from runtime.wire.messages import Exited
 from stacker.base.errors import NotFound
+from stacker.base.ids import is_id
 from stacker.drivers.containers import cgroups, kernel
 from stacker.drivers.containers.journal import LastProcess, read_journal
 from stacker.drivers.containers.paths import Paths
@@ -90,10 +91,12 @@ class Table:
         """Read the journal; what it calls running is so until a monitor says otherwise."""
         boot_id = kernel.boot_id()
         for key, last in read_journal(self._paths.journal).items():
-            directory = self._paths.bundles / key
-            if not directory.is_dir():
-                continue
             entry = Entry(key, last, this_boot=last.boot_id == boot_id)
+            directory = self._paths.bundles / key
+            lives = entry.running and kernel.start_time(last.pid) == last.start_time
+            # without its bundle it was removed, unless somebody else took the bundle away
+            if not is_id(key) or not (lives or directory.is_dir()):
+                continue
             entry.cgroups = self._load_cgroups(key)
             if entry.running:
                 entry.pidfd = kernel.open_process(last.pid, last.start_time)
@@ -206,8 +209,9 @@ class Table:
             self._listeners.remove(send)
 
     def _save_cgroups(self, container_id: str, found: cgroups.Cgroups) -> None:
-        path = self._paths.bundle(container_id) / _CGROUPS
-        path.write_text(json.dumps(found))
+        # found again from the process itself where it is missing
+        with contextlib.suppress(OSError):
+            (self._paths.bundle(container_id) / _CGROUPS).write_text(json.dumps(found))
 
     def _load_cgroups(self, container_id: str) -> cgroups.Cgroups:
         try:
