@@ -43,6 +43,14 @@ class Place:
         """What a supervisor that was started here says."""
         return f"{self.run}/{LOG}"
 
+    @property
+    def has_stacks(self) -> bool:
+        """Is a stack declared there? Then a supervisor should run."""
+        try:
+            return any(name.endswith(".json") for name in os.listdir(f"{self.root}/stacks"))
+        except OSError:
+            return False
+
 
 def is_running(place: Place) -> bool:
     """Does a supervisor answer there?"""
@@ -54,10 +62,15 @@ def is_running(place: Place) -> bool:
 
 
 def connect(place: Place) -> Supervisor:
-    """Return the running supervisor; raise Unavailable when none runs."""
-    if not is_running(place):
-        raise Unavailable("no supervisor runs; start a stack with: stacker up FILE")
-    return Supervisor(place.socket)
+    """Return the running supervisor; one that died is started again, with the stacks it had.
+
+    Unavailable when none runs and none is missed.
+    """
+    if is_running(place):
+        return Supervisor(place.socket)
+    if place.has_stacks and os.geteuid() == 0:
+        return connect_or_start(place)
+    raise Unavailable("no supervisor runs; start a stack with: stacker up FILE")
 
 
 def connect_or_start(place: Place, *, options: tuple[str, ...] = ()) -> Supervisor:

@@ -48,7 +48,8 @@ def start_supervisor(stacker: Stacker) -> subprocess.Popen[bytes]:
     process = stacker.start(
         "daemon", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    eventually(lambda: stacker.running_supervisor() and stacker.containers(), what="its answer")
+    # asked any command, there would be a second one: commands start what is missing
+    eventually(lambda: stacker.answers() and stacker.running_supervisor() == process.pid)
     return process
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -110,6 +111,11 @@ class Stacker:
         except (OSError, ValueError):
             return None
         return pid if b"stacker.daemon" in command else None
+
+    def answers(self) -> bool:
+        """Does somebody listen on the API's socket?"""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.run / "api/stacker.sock")) == 0
 
     def supervisor_pid(self) -> int:
         pid = self.running_supervisor()
