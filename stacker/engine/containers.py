@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from anyio import to_thread
+
 from stacker.base.errors import StackerError
 from stacker.engine.ports import State
 from stacker.plan.container_specs import Process
@@ -80,10 +82,11 @@ class ContainerRecords:
                 log.warning("container %s: %s", record.name, error)
             self._unsaved.add(record.id)
 
-    def remove(self, container_id: str) -> None:
+    async def remove(self, container_id: str) -> None:
         self._unsaved.discard(container_id)
         self._records.pop(container_id, None)
-        self._state.remove_container(container_id)
+        # its writable layer may hold a great many files
+        await to_thread.run_sync(self._state.remove_container, container_id)
 
 
 def ended(record: ContainerRecord, process: Process) -> ContainerRecord:

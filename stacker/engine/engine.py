@@ -28,14 +28,16 @@ from stacker.engine.perform import Tools
 from stacker.engine.ports import ExecSession, State, WatchFiles
 from stacker.engine.services import Services
 from stacker.engine.stack_loop import Ending, StackLoop
-from stacker.engine.supervise import follow_exits, follow_networks, sweep
+from stacker.engine.supervise import adopt, follow_exits, follow_networks, sweep
 from stacker.engine.views import LogChunk, StackState, UpOutcome, WaitOutcome, stack_state
 from stacker.engine.watch import Watches
 from stacker.plan.container_specs import ExecRequest, StatsSample
 from stacker.plan.declaration import Declaration
+from stacker.plan.desired import Desired
 from stacker.plan.events import Event
 from stacker.plan.plan import Plan
 from stacker.plan.reconcile import reconcile
+from stacker.plan.records import StackRecord
 
 log = logging.getLogger(__name__)
 
@@ -60,18 +62,22 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         """Adopt what runs, and go on with every stack that was declared."""
-        await self._exit_stack.__aenter__()
+        try:
+            await self._begin()
+        except BaseException:
+            await self._exit_stack.aclose()
+            raise
+        return self
+
+    async def _begin(self) -> None:
         self._group = await self._exit_stack.enter_async_context(anyio.create_task_group())
         self._exit_stack.callback(self._group.cancel_scope.cancel)
         self._watches = Watches(self._group, self._watch_files, self._apply)
         self._tools.records.load()
+        records = [(r, d) for r in self._state.load_stacks() if (d := self._restored(r))]
+        await adopt(self._tools, [desired for _, desired in records])
         await sweep(self._tools, self._state)
-        for record in self._state.load_stacks():
-            try:
-                desired = declare.restored(record)
-            except StackerError as error:
-                self._warn(str(error))
-                continue
+        for record, desired in records:
             loop = self._make_loop(record.name)
             loop.restore(record, desired)
             if record.watch:
@@ -87,7 +93,6 @@ class Engine:
             self._group.start_soon(endure, task, run)
         for loop in self._loops.values():
             self._group.start_soon(self._run_loop, loop)
-        return self
 
     async def __aexit__(
         self,
@@ -269,6 +274,13 @@ class Engine:
         if self._group is None:
             raise RuntimeError("the engine is used outside `async with`")
         return self._group
+
+    def _restored(self, record: StackRecord) -> Desired | None:
+        try:
+            return declare.restored(record)
+        except StackerError as error:
+            self._warn(str(error))
+            return None
 
     def _make_loop(self, name: str) -> StackLoop:
         loop = StackLoop(name, self._tools, self._state, tasks=self._tasks)

@@ -67,7 +67,7 @@ class Launcher:
         parents: Mapping[str, ContainerRecord | None],
     ) -> Started:
         """Start the container's process; ``parents``: whose namespaces it shares, by service."""
-        if record.id not in self._prepared:
+        if record.id not in self._prepared or not await self._preparer.stands(record):
             await self.prepare(stack, record, image, contents)
         prepared = self._prepared[record.id]
         service = stack.services[record.service]

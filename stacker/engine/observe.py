@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from stacker.engine.containers import missed_exits, observed
 from stacker.engine.perform import Tools
-from stacker.plan.desired import Desired
+from stacker.plan.desired import Desired, used_networks
 from stacker.plan.observed import Observed, ObservedContainer, ObservedImage
 
 
 async def observe(
     tools: Tools, name: str, desired: Desired | None, contents: dict[str, str]
 ) -> Observed:
-    """Look at everything that belongs to a stack, and at the images that it declares."""
+    """Look at everything that belongs to a stack, and at what it declares that is another's."""
+    stack = desired.stack if desired is not None else None
+    used = [stack.networks[key] for key in used_networks(stack)] if stack else []
+    networks = {network.name for network in used if network.external}
+    volumes = {volume.name for volume in stack.volumes.values()} if stack else set[str]()
     return Observed(
         containers=(await observe_containers(tools, (name,)))[name],
-        networks=tuple(n for n in await tools.networks.observe() if n.stack == name),
-        volumes=tuple(v for v in await tools.volumes.observe() if v.stack == name),
+        networks=tuple(
+            n if n.stack == name else replace(n, problem=None)  # its own stack repairs it
+            for n in await tools.networks.observe()
+            if n.stack == name or n.name in networks
+        ),
+        volumes=tuple(
+            v for v in await tools.volumes.observe() if v.stack == name or v.name in volumes
+        ),
         images=await _images(tools, desired),
         contents=contents,
     )

@@ -214,6 +214,7 @@ class Performer:
                 stack, record, image, Contents(tools.volumes, stack), parents=parents
             )
         except StackerError as error:
+            tools.launcher.forget(record.id)  # whatever is amiss is made again the next time
             self._note_failed_start(record, restart=operation.restart)
             raise type(error)(f"container {record.name}: {error.message}") from error
 
@@ -294,7 +295,7 @@ class Performer:
         await tools.containers.delete(record.id)
         await tools.preparer.release(record)
         tools.launcher.forget(record.id)
-        tools.records.remove(record.id)
+        await tools.records.remove(record.id)
         tools.bus.emit(
             "container.remove",
             f"{record.name} is gone",

@@ -61,6 +61,10 @@ class Mounts(Protocol):
         """Stack the layers (lowest first) under ``upper`` at ``target``; idempotent."""
         ...
 
+    async def stands(self, target: Path, *, upper: Path) -> bool:
+        """Whether something is mounted there, and its writable layer exists."""
+        ...
+
     async def unmount_rootfs(self, target: Path) -> None: ...
 
     async def sweep(self, needed_targets: Collection[Path]) -> None:
@@ -155,6 +159,12 @@ class Volumes(Protocol):
     async def read_in_root(self, rootfs: Path, path: str, *, largest: int) -> bytes | None: ...
 
     async def write_files(self, directory: Path, files: dict[str, str]) -> None: ...
+
+    async def remove_files(self, directory: Path) -> None: ...
+
+    async def sweep_files(self, directory: Path, kept: Collection[str]) -> None:
+        """Remove the directories below whose name is not among ``kept``."""
+        ...
 
 
 class ExecSession(Protocol):

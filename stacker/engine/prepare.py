@@ -81,15 +81,22 @@ class Preparer:
             volumes=await self._volume_paths(stack, record, service, image, rootfs),
         )
 
+    async def stands(self, record: ContainerRecord) -> bool:
+        """Whether the root file system is still there: somebody may have unmounted it."""
+        upper = self._state.container_dir(record.id) / "upper"
+        return await self._mounts.stands(self.rootfs(record.id), upper=upper)
+
     async def release(self, record: ContainerRecord) -> None:
         """Take away what ``prepare`` made, and the writable layer with it."""
         await self._networks.detach(record.id)
         await self._mounts.unmount_rootfs(self.rootfs(record.id))
         await self._volumes.remove_contents(record.id)
+        await self._volumes.remove_files(self._files_of(record.id))
 
     async def sweep(self, kept: frozenset[str]) -> None:
         """Unmount the root file systems that no container uses."""
         await self._mounts.sweep({self.rootfs(container_id) for container_id in kept})
+        await self._volumes.sweep_files(self._run / "etc", kept)
 
     async def _network(
         self, stack: Stack, record: ContainerRecord, service: Service
@@ -109,7 +116,7 @@ class Preparer:
         self, record: ContainerRecord, service: Service, sandbox: Sandbox | None
     ) -> dict[str, str]:
         hostname = service.hostname or record.id[:12]
-        directory = self._run / "etc" / record.id
+        directory = self._files_of(record.id)
         texts = {
             "hostname": f"{hostname}\n",
             "hosts": self._networks.hosts(
@@ -121,6 +128,9 @@ class Preparer:
         }
         await self._volumes.write_files(directory, texts)
         return {f"/etc/{name}": str(directory / name) for name in texts}
+
+    def _files_of(self, container_id: str) -> Path:
+        return self._run / "etc" / container_id
 
     async def _volume_paths(
         self,
@@ -178,6 +188,12 @@ def anonymous_volume(stack: Stack, record: ContainerRecord, target: str) -> Volu
     """Name a volume after its place, so that a container made anew finds its data again."""
     place = target.strip("/").replace("/", "-") or "root"
     return Volume(name=f"{stack.name}_{record.service}-{record.index}_{place}")
+
+
+def has_sandbox(service: Service) -> bool:
+    """Whether a container has a network namespace of its own."""
+    mode = service.network_mode
+    return mode != "host" and not (mode or "").startswith("service:")
 
 
 def sandbox_spec(stack: Stack, record: ContainerRecord) -> SandboxSpec:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from signal import SIGKILL
 
 import anyio
 
@@ -27,18 +28,8 @@ class Services:
     async def stop(self, stack: str, services: tuple[str, ...], *, timeout_s: float | None) -> None:
         """Stop services; they stay stopped until ``start`` or ``up``."""
         names = self._loops.services(stack, services)
-        loop = self._loops.named(stack)
-        number = loop.ask(
-            lambda desired: replace(desired, stopped=desired.stopped | names), grace_s=timeout_s
-        )
-        while True:
-            changed = loop.changed
-            observed = await observe(self._tools, stack, None, {})
-            if not any(
-                c.service in names and c.status is Status.RUNNING for c in observed.containers
-            ):
-                return
-            await _next(loop, changed, number)
+        number = self._declare_stopped(stack, names, grace_s=timeout_s)
+        await self._until_stopped(stack, names, number)
 
     async def start(self, stack: str, services: tuple[str, ...]) -> None:
         names = self._loops.services(stack, services)
@@ -68,12 +59,30 @@ class Services:
         """Send a signal; one that ends them (KILL) declares them stopped, as ``stop`` does."""
         number = signal_number(signal)
         names = self._loops.services(stack, services)
-        if number == 9:
-            await self.stop(stack, tuple(names), timeout_s=0)
-            return
+        ends = number == SIGKILL
+        asked = self._declare_stopped(stack, names, grace_s=0) if ends else 0
+        # at once: the loop may be waiting for the grace of an earlier `stop` to pass
         for container in await self._loops.running(stack):
             if container.service in names:
-                await self._tools.containers.signal(container.id, number)
+                await self._tools.containers.signal(container.id, number, all=ends)
+        if ends:
+            await self._until_stopped(stack, names, asked)
+
+    def _declare_stopped(self, stack: str, names: frozenset[str], *, grace_s: float | None) -> int:
+        return self._loops.named(stack).ask(
+            lambda desired: replace(desired, stopped=desired.stopped | names), grace_s=grace_s
+        )
+
+    async def _until_stopped(self, stack: str, names: frozenset[str], number: int) -> None:
+        loop = self._loops.named(stack)
+        while True:
+            changed = loop.changed
+            observed = await observe(self._tools, stack, None, {})
+            if not any(
+                c.service in names and c.status is Status.RUNNING for c in observed.containers
+            ):
+                return
+            await _next(loop, changed, number)
 
     async def _ask_and_settle(
         self, stack: str, change: Callable[[Desired], Desired], *, grace_s: float | None = None

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 60.0
 """Between passes of which steps failed: doubled each time."""
+MOST_REPEATS = 3
+"""Of a plan that succeeds and is found anew: something undoes it, or it does nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,8 @@ class StackLoop:
         self._asked = 0
         self._asked_grace_s: float | None = None
         self._retry_s = 0.0
+        self._done: Plan | None = None
+        self._repeats = 0
         self._probes = HealthProbes(
             tools.containers,
             tools.records,
@@ -252,9 +256,7 @@ class StackLoop:
         failures = await execute(plan, self._performer, bus=self._tools.bus, stack=self.name)
         self._forget_requests(desired)
         if not failures:
-            self._retry_s = 0.0
-            self.wake()
-            return None
+            return self._again(plan)
         self._note(
             Pass(
                 number=self.latest.number + 1,
@@ -265,6 +267,16 @@ class StackLoop:
             )
         )
         return self._retry_at()
+
+    def _again(self, done: Plan) -> float | None:
+        """Look at once at what has become; not so when the very same steps change nothing."""
+        self._repeats = self._repeats + 1 if done == self._done else 0
+        self._done = done
+        if self._repeats >= MOST_REPEATS:
+            return self._retry_at()
+        self._retry_s = 0.0
+        self.wake()
+        return None
 
     def _note(self, latest: Pass) -> None:
         """Keep what a pass found; tell it once when it is news."""

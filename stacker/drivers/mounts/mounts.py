@@ -19,7 +19,7 @@ import anyio.to_thread
 from stacker.base.errors import Denied, Failed
 from stacker.drivers.mounts.erofs import Method
 from stacker.drivers.mounts.probe import probe
-from stacker.drivers.mounts.tree import MountTree
+from stacker.drivers.mounts.tree import MountTree, stands
 
 T = TypeVar("T")
 
@@ -65,6 +65,10 @@ class Mounts:
                 f"container {container_id}: mount the root file system",
                 lambda: self._tree.mount(layers, upper, work, target),
             )
+
+    async def stands(self, target: Path, *, upper: Path) -> bool:
+        """Whether something is mounted there, and its writable layer exists. Two look-ups."""
+        return stands(target, upper)
 
     async def unmount_rootfs(self, target: Path) -> None:
         """Unmounts it, and the layers that no other container uses; no error when not mounted."""

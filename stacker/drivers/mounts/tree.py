@@ -153,6 +153,8 @@ class MountTree:
 
     def _stands(self, lowers: Sequence[Path], upper: Path, target: Path) -> bool:
         """Whether what is mounted at `target` is what is wanted there."""
+        if not upper.is_dir():
+            return False  # removed below the overlay, which does not recover from that
         on_target = [each for each in read_table(self._run) if each.target == target]
         if len(on_target) != 1 or on_target[0].filesystem != "overlay":
             return False
@@ -168,6 +170,11 @@ class MountTree:
         for mounted in reversed(read_table(self._run)):
             if mounted.target == target:
                 unmount(target)
+
+
+def stands(target: Path, upper: Path) -> bool:
+    """Whether something is mounted at `target`, and the writable layer exists."""
+    return _is_mount(target) and upper.is_dir()
 
 
 def _is_mount(path: Path) -> bool:

@@ -47,7 +47,7 @@ class NetworkLife:
             if spec.external:
                 return self._of_another_stack(spec)
 
-            known = self._memory.records.networks.get(spec.name)
+            known = self._of_this_stack(spec)
             if known is not None and not planning.same_shape(known.spec, spec):
                 await self._remove(known)
                 known = None
@@ -68,7 +68,8 @@ class NetworkLife:
                 await self._remove(record)
 
     async def plan(self, spec: NetworkSpec) -> NetworkRecord:
-        """Decide what a network is to be; Conflict when its subnet is somebody else's."""
+        """Decide what a network is to be; Conflict when its name or subnet is somebody else's."""
+        self._of_this_stack(spec)
         step = f"network {spec.name}: look at the host"
         kernel = await self._workers(step, observing.look)
         routes = await self._workers(step, observing.routes)
@@ -80,6 +81,15 @@ class NetworkLife:
             remnant=marks.remnant(self._tag, spec.name, kernel),
         )
         return planning.network(spec, self._tag, self._memory.records, surroundings)
+
+    def _of_this_stack(self, spec: NetworkSpec) -> NetworkRecord | None:
+        record = self._memory.records.networks.get(spec.name)
+        if record is not None and record.spec.stack != spec.stack:
+            raise Conflict(
+                f"network {spec.name} belongs to stack {record.spec.stack}: call it external to"
+                " use it, or give this one another name"
+            )
+        return record
 
     def _of_another_stack(self, spec: NetworkSpec) -> NetworkRecord:
         record = self._memory.records.networks.get(spec.name)

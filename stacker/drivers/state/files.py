@@ -20,6 +20,8 @@ from stacker.plan.records import ContainerRecord, StackRecord
 
 T = TypeVar("T")
 
+FIRST = "made.json"
+"""A container's record as it was first: enough to go on with, should the other be damaged."""
 LARGEST_RECORD = 8 * 1024 * 1024
 
 
@@ -53,13 +55,24 @@ class Records:
         (self._stacks / f"{name}.json").unlink(missing_ok=True)
 
     def load_containers(self) -> tuple[ContainerRecord, ...]:
-        files = sorted(self._containers.glob("*/record.json"))
-        return tuple(r for path in files if (r := self._load(path, ContainerRecord.from_json)))
+        """Read them all; a damaged one gives way to what was written when it was made."""
+        found: list[ContainerRecord] = []
+        for container_id in self.container_dirs():
+            for name in ("record.json", FIRST):
+                path = self._containers / container_id / name
+                record = self._load(path, ContainerRecord.from_json) if path.exists() else None
+                if record is not None and record.id == container_id:
+                    found.append(record)
+                    break
+        return tuple(found)
 
     def save_container(self, record: ContainerRecord) -> None:
         """Atomic but not durable: after a power cut its process is gone anyway."""
-        path = self._containers / record.id / "record.json"
-        self._save(path, record.to_json(), durable=False)
+        directory = self._containers / record.id
+        is_new = not directory.exists()
+        self._save(directory / "record.json", record.to_json(), durable=False)
+        if is_new:
+            self._save(directory / FIRST, record.to_json(), durable=False)
 
     def container_dir(self, container_id: str) -> Path:
         """Return the directory that lives as long as the container: record, upper layer, logs."""
@@ -68,7 +81,8 @@ class Records:
     def remove_container(self, container_id: str) -> None:
         """Remove a container's directory: its record first, so that a half-removed one is gone."""
         directory = self._containers / container_id
-        (directory / "record.json").unlink(missing_ok=True)
+        for name in ("record.json", FIRST):
+            (directory / name).unlink(missing_ok=True)
         shutil.rmtree(directory, ignore_errors=True)
 
     def container_dirs(self) -> tuple[str, ...]:

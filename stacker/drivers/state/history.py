@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from stacker.base.errors import Corrupt
 from stacker.plan.events import Event
 
 KEEP = 50_000
@@ -38,15 +39,26 @@ class History:
         self.warning: str | None = None
         """Set when the file had to be begun anew."""
         try:
-            self._db = self._open()
+            self._db = self._open(path)
         except sqlite3.Error as error:
-            aside = path.with_name(path.name + ".corrupt")
-            path.replace(aside)
-            self.warning = f"event history {path}: {error}; set aside as {aside.name}"
-            self._db = self._open()
+            self._db = self._begin_anew(error)
 
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+    def _begin_anew(self, error: sqlite3.Error) -> sqlite3.Connection:
+        """Set the file aside; on a disk that takes none, keep the events of this life alone."""
+        aside = self._path.with_name(self._path.name + ".corrupt")
+        self.warning = f"event history {self._path}: {error}; set aside as {aside.name}"
+        try:
+            self._path.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                # SQLite would take the old log for one of the new file (sqlite.org/howtocorrupt)
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            return self._open(self._path)
+        except (sqlite3.Error, OSError):
+            self.warning = f"event history {self._path}: {error}; kept in memory"
+            return self._open(":memory:")
+
+    def _open(self, path: Path | str) -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             # the history may lose its last moments in a power cut, never its integrity
             db.execute("PRAGMA journal_mode=WAL")
@@ -91,13 +103,19 @@ class History:
 
     def since(self, seq: int, *, limit: int = 10_000) -> list[Event]:
         """Return the events after ``seq``, oldest first."""
+        try:
+            return list(self._since(seq, limit))
+        except (sqlite3.Error, ValueError) as error:
+            raise Corrupt(f"event history {self._path}: {error}") from error
+
+    def _since(self, seq: int, limit: int) -> Iterator[Event]:
         rows = self._db.execute(
             "SELECT * FROM (SELECT * FROM events WHERE seq > ? ORDER BY seq DESC LIMIT ?)"
             " ORDER BY seq",
             (seq, limit),
         )
-        return [
-            Event(
+        for row in rows:
+            yield Event(
                 seq=row[0],
                 time=row[1],
                 kind=row[2],
@@ -107,8 +125,6 @@ class History:
                 message=row[6],
                 attributes=json.loads(row[7]),
             )
-            for row in rows
-        ]
 
     def close(self) -> None:
         self._db.close()

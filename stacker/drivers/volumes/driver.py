@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
 
-from stacker.drivers.volumes import inside, volumes
+from stacker.drivers.volumes import inside, texts, volumes
 from stacker.drivers.volumes.contents import ContentFile, ContentFiles, read_content
 from stacker.drivers.volumes.volumes import NamedVolumes
 from stacker.plan.observed import ObservedVolume
@@ -45,7 +47,8 @@ class Volumes:
         await to_thread.run_sync(self._named.remove, name)
 
     async def host_path(self, path: str, *, create: bool) -> Path:
-        return volumes.host_path(path, create=create)
+        # the source may lie on a file system whose server is gone
+        return await to_thread.run_sync(partial(volumes.host_path, path, create=create))
 
     async def read_content(self, path: str) -> bytes:
         return await to_thread.run_sync(read_content, path)
@@ -57,7 +60,10 @@ class Volumes:
             ContentFile(target=target, content=content, uid=uid, gid=gid, mode=mode)
             for target, content, uid, gid, mode in contents
         )
-        return self._contents.write(container_id, files)
+        try:
+            return self._contents.write(container_id, files)
+        except OSError as error:
+            raise volumes.translate(error, "write configs and secrets") from error
 
     async def content_paths(
         self, container_id: str, targets: Sequence[str]
@@ -68,12 +74,18 @@ class Volumes:
         self._contents.remove(container_id)
 
     async def read_in_root(self, rootfs: Path, path: str, *, largest: int) -> bytes | None:
-        return inside.read_in_root(str(rootfs), path, largest=largest)
+        try:
+            return inside.read_in_root(str(rootfs), path, largest=largest)
+        except OSError as error:
+            raise volumes.translate(error, f"read {path} in the image") from error
 
     async def write_files(self, directory: Path, files: dict[str, str]) -> None:
         """Write small text files that a container mounts: hosts, hostname, resolv.conf."""
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, text in files.items():
-            path = directory / name
-            path.write_text(text)
-            path.chmod(0o644)
+        texts.write(directory, files)
+
+    async def remove_files(self, directory: Path) -> None:
+        shutil.rmtree(directory, ignore_errors=True)
+
+    async def sweep_files(self, directory: Path, kept: Collection[str]) -> None:
+        """Remove the directories below whose name is not among ``kept``."""
+        texts.sweep(directory, kept)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runtime.linux import mount
 from stacker.base.atomic import write_atomic
-from stacker.base.errors import Conflict, Failed, Invalid, NoSpace, NotFound
+from stacker.base.errors import Conflict, Failed, Invalid, NoSpace, NotFound, StackerError
 from stacker.drivers.volumes.inside import copy_tree, open_directory
 from stacker.plan.observed import ObservedVolume
 from stacker.stack.model.volume import Volume
@@ -71,7 +71,7 @@ class NamedVolumes:
             owner = {"stack": stack, "key": key, "labels": dict(volume.labels)}
             write_atomic(directory / "volume.json", json.dumps(owner).encode(), durable=True)
         except OSError as error:
-            raise _translate(error, f"create volume {volume.name}") from error
+            raise translate(error, f"create volume {volume.name}") from error
         return True
 
     def attach(self, volume: Volume) -> Path:
@@ -95,7 +95,7 @@ class NamedVolumes:
         try:
             copy_tree(source, target)
         except OSError as error:
-            raise _translate(error, f"fill volume {name} from the image's {path}") from error
+            raise translate(error, f"fill volume {name} from the image's {path}") from error
         finally:
             os.close(source)
             os.close(target)
@@ -109,7 +109,7 @@ class NamedVolumes:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _translate(error, f"remove volume {name}") from error
+            raise translate(error, f"remove volume {name}") from error
 
     def detach(self, name: str) -> None:
         """Unmount what ``driver_opts`` had mounted."""
@@ -131,7 +131,7 @@ class NamedVolumes:
         try:
             mount.mount(volume.device or kind, os.fspath(data), kind, flags, rest or None)
         except OSError as error:
-            raise _translate(error, f"mount volume {volume.name}") from error
+            raise translate(error, f"mount volume {volume.name}") from error
 
 
 def host_path(path: str, *, create: bool) -> Path:
@@ -144,11 +144,12 @@ def host_path(path: str, *, create: bool) -> Path:
     try:
         source.mkdir(mode=0o755, parents=True)
     except OSError as error:
-        raise _translate(error, f"create bind mount source {path}") from error
+        raise translate(error, f"create bind mount source {path}") from error
     return source
 
 
-def _translate(error: OSError, step: str) -> Exception:
+def translate(error: OSError, step: str) -> StackerError:
+    """Say which step met which errno, in the class that tells the user what to do."""
     text = os.strerror(error.errno or 0).lower()
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
