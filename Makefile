@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 STACKER := $(BIN)/stacker
 IMAGE := stacker/busybox:1
 APT := DEBIAN_FRONTEND=noninteractive apt-get
-TEST_PACKAGES := busybox-static docker-registry skopeo umoci crun runc erofs-utils nftables tmux strace
+TEST_PACKAGES := busybox-static docker-registry skopeo umoci crun runc erofs-utils nftables iproute2 \
+	procps openssl tmux strace
 
 .DEFAULT_GOAL := help
-.PHONY: help up down image install ui check test soak format lock screenshot clean
+.PHONY: help up down image install ui check test soak format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
