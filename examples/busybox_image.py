@@ -18,7 +18,14 @@ FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n",
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
 }
-DIRECTORIES = {"dev": 0o755, "proc": 0o755, "sys": 0o755, "root": 0o700, "srv": 0o755, "tmp": 0o1777}
+DIRECTORIES = {
+    "dev": 0o755,
+    "proc": 0o755,
+    "sys": 0o755,
+    "root": 0o700,
+    "srv": 0o755,
+    "tmp": 0o1777,
+}
 
 
 def entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
