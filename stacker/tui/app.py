@@ -66,6 +66,7 @@ class Dashboard(App[None]):
 
     def __init__(self, supervisor: Supervisor, *, stack: str | None = None) -> None:
         super().__init__()
+        self.animation_level = "none"  # over ssh a scroll that glides only comes late
         self._supervisor = supervisor
         self._feed = Feed(supervisor, stack, self.post_message)
         self._state = State()

@@ -27,15 +27,15 @@ class DetailsView(VerticalScroll):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._facts: list[Fact] = []
+        self.facts: list[Fact] = []
 
     def compose(self) -> ComposeResult:
         yield Static()
 
     def show(self, facts: list[Fact]) -> None:
-        if facts == self._facts:
+        if facts == self.facts:
             return
-        self._facts = facts
+        self.facts = facts
         grid = Table.grid(padding=(0, 2))
         grid.add_column(no_wrap=True)
         grid.add_column(overflow="fold")

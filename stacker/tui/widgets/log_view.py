@@ -60,7 +60,7 @@ class LogView(ScrollView, can_focus=True):
             gone += self._heights.popleft()
         del self._rows[:gone]
         if gone and not self.follows:  # what is looked at stays where it is
-            self.scroll_to(y=max(0, self.scroll_offset.y - gone), animate=False, immediate=True)
+            self.scroll_to(y=max(0, self.scroll_offset.y - gone), animate=False, force=True)
         self._settle()
 
     def clear(self) -> None:
@@ -151,6 +151,6 @@ class LogView(ScrollView, can_focus=True):
         follows = self.follows
         self.virtual_size = Size(self.size.width, len(self._rows))
         if follows:
-            self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
             self.follows = True
         self.refresh()

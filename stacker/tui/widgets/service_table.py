@@ -133,9 +133,9 @@ class ServiceTable(ScrollView, can_focus=True):
     def _scroll_to_cursor(self) -> None:
         top, rows = self.scroll_offset.y, max(1, self.size.height - HEADER)
         if self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False, immediate=True)
+            self.scroll_to(y=self._cursor, animate=False, force=True)
         elif self._cursor >= top + rows:
-            self.scroll_to(y=self._cursor - rows + 1, animate=False, immediate=True)
+            self.scroll_to(y=self._cursor - rows + 1, animate=False, force=True)
 
     # ---- drawing
 
