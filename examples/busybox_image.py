@@ -15,7 +15,8 @@ from pathlib import Path
 BUSYBOX = Path("/bin/busybox")
 
 FILES = {
-    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n",
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n"
+    "nobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n",
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
 }
 DIRECTORIES = {

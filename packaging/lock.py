@@ -48,7 +48,7 @@ def resolve(requirements: list[str]) -> str:
 def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     runtime = list(project["project"]["dependencies"])
-    runtime += list(project["build-system"]["requires"]) + ["editables"]
+    runtime += [*project["build-system"]["requires"], "editables"]
     (ROOT / "requirements.lock").write_text(resolve(runtime))
     (ROOT / "requirements-dev.lock").write_text(resolve(runtime + groups(project, "dev")))
 
