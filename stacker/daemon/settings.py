@@ -24,6 +24,8 @@ class Settings:
     """End when the last stack is down."""
     group: str | None = None
     """Members of this group may use the socket, which makes them as good as root."""
+    registry_timeout_s: float | None = None
+    """How long a registry may say nothing; None: the image driver's own patience."""
     verbose: bool = False
 
     @property
@@ -65,6 +67,13 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
     parser.add_argument(
         "--group", metavar="NAME", help="let this group use the socket (as good as root)"
     )
+    parser.add_argument(
+        "--registry-timeout",
+        type=_seconds,
+        default=os.environ.get("STACKER_REGISTRY_TIMEOUT") or None,
+        metavar="SECONDS",
+        help="how long a registry may say nothing (30; $STACKER_REGISTRY_TIMEOUT)",
+    )
     parser.add_argument("--ephemeral", action="store_true", help="end when the last stack is down")
     parser.add_argument("--verbose", action="store_true", help="say more on stderr")
     given = parser.parse_args(arguments)
@@ -74,8 +83,16 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
         runtime=given.runtime,
         ephemeral=given.ephemeral,
         group=given.group,
+        registry_timeout_s=given.registry_timeout,
         verbose=given.verbose,
     )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(text)
+    return seconds
 
 
 class _Parser(argparse.ArgumentParser):

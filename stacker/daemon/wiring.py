@@ -19,6 +19,7 @@ from stacker.drivers.host.init_program import init_program
 from stacker.drivers.host.probe import probe
 from stacker.drivers.host.watch import watch_files
 from stacker.drivers.images.images import Images
+from stacker.drivers.images.patience import Patience
 from stacker.drivers.mounts.mounts import Mounts
 from stacker.drivers.networks.networks import Networks
 from stacker.drivers.state.files import Records
@@ -28,8 +29,8 @@ from stacker.engine.bus import Bus
 from stacker.engine.containers import ContainerRecords
 from stacker.engine.engine import Engine
 from stacker.engine.launch import Launcher
-from stacker.engine.perform import AT_ONCE, Tools
 from stacker.engine.prepare import Preparer
+from stacker.engine.tools import AT_ONCE, Tools
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -67,7 +68,9 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
         )
         bus = Bus(history, now=time.time)
         tools = Tools(
-            images=await opened.enter_async_context(Images(settings.root)),
+            images=await opened.enter_async_context(
+                Images(settings.root, patience=_patience(settings))
+            ),
             networks=networks,
             volumes=volumes,
             containers=containers,
@@ -91,6 +94,11 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
             yield engine
         if not tools.records.all() and engine.is_empty:
             await _leave(containers, volumes, mounts, tag)
+
+
+def _patience(settings: Settings) -> Patience | None:
+    timeout_s = settings.registry_timeout_s
+    return Patience.within(timeout_s) if timeout_s is not None else None
 
 
 async def _leave(containers: Containers, volumes: Volumes, mounts: Mounts, tag: str) -> None:
