@@ -24,11 +24,11 @@ from stacker.engine.endure import endure
 from stacker.engine.image_store import ImageStore
 from stacker.engine.loops import Loops
 from stacker.engine.observe import observe, observe_containers
-from stacker.engine.perform import Tools
 from stacker.engine.ports import ExecSession, State, WatchFiles
 from stacker.engine.services import Services
 from stacker.engine.stack_loop import Ending, StackLoop
 from stacker.engine.supervise import adopt, follow_exits, follow_networks, sweep
+from stacker.engine.tools import Tools
 from stacker.engine.views import LogChunk, StackState, UpOutcome, WaitOutcome, stack_state
 from stacker.engine.watch import Watches
 from stacker.plan.container_specs import ExecRequest, StatsSample

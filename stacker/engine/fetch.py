@@ -5,7 +5,8 @@ from __future__ import annotations
 import anyio
 
 from stacker.base.errors import StackerError
-from stacker.engine.perform import Performer, Tools
+from stacker.engine.perform import Performer
+from stacker.engine.tools import Tools
 from stacker.oci.image import Image
 from stacker.plan.operations import PullImage
 from stacker.stack.model.stack import Stack

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stacker.engine import declare
 from stacker.engine.fetch import pull_images
-from stacker.engine.perform import Tools
+from stacker.engine.tools import Tools
 from stacker.oci.image import Image
 from stacker.plan.declaration import Declaration
 

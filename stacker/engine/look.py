@@ -9,7 +9,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
 from stacker.base.errors import StackerError
-from stacker.engine.perform import Tools
+from stacker.engine.tools import Tools
 from stacker.engine.views import LogChunk
 from stacker.plan.container_specs import StatsSample
 from stacker.plan.observed import ObservedContainer

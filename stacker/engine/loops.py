@@ -7,8 +7,8 @@ from pathlib import Path
 from stacker.base.errors import Conflict, NotFound
 from stacker.engine import declare
 from stacker.engine.observe import observe
-from stacker.engine.perform import Tools
 from stacker.engine.stack_loop import StackLoop
+from stacker.engine.tools import Tools
 from stacker.plan.observed import ObservedContainer, Status
 
 

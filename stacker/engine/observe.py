@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from stacker.engine.containers import missed_exits, observed
-from stacker.engine.perform import Tools
+from stacker.engine.tools import Tools
 from stacker.plan.desired import Desired, used_networks
 from stacker.plan.observed import Observed, ObservedContainer, ObservedImage
 

@@ -7,23 +7,19 @@ is followed by another that observes what it left.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 import anyio
 
 from stacker.base.errors import Failed, StackerError
 from stacker.base.ids import new_id
-from stacker.engine.bus import Bus
-from stacker.engine.containers import ContainerRecords
+from stacker.base.signals import signal_number
 from stacker.engine.contents import Contents
-from stacker.engine.launch import Launcher
-from stacker.engine.ports import Containers, Images, Networks, Volumes
-from stacker.engine.prepare import Preparer, current_container
+from stacker.engine.prepare import current_container
+from stacker.engine.tools import Tools
 from stacker.oci.image import Image
 from stacker.oci.progress import PullProgress
-from stacker.plan.container_specs import Process
 from stacker.plan.desired import Desired, namespace_parents
 from stacker.plan.health import check_of
 from stacker.plan.observed import Health
@@ -42,45 +38,8 @@ from stacker.plan.operations import (
     StopContainer,
 )
 from stacker.plan.records import ContainerRecord
-from stacker.plan.restart import describe_exit, settled_after_s
+from stacker.plan.restart import settled_after_s
 from stacker.stack.model.service import Service
-
-AT_ONCE = 6
-"""Containers that are made or started at the same time: more only queue for two cores."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What performing needs; made once, in ``daemon/wiring.py``."""
-
-    images: Images
-    networks: Networks
-    volumes: Volumes
-    containers: Containers
-    records: ContainerRecords
-    preparer: Preparer
-    launcher: Launcher
-    bus: Bus
-    boot_id: str
-    now: Callable[[], float]
-    limiter: anyio.CapacityLimiter
-
-    def ended(self, container_id: str, process: Process) -> None:
-        """Note the end of a process, once, whoever sees it first; and tell it."""
-        record = self.records.end(container_id, process)
-        if record is None or record.exit is None:
-            return
-        self.bus.emit(
-            "container.exit",
-            f"{record.name} {describe_exit(record.exit)}",
-            stack=record.stack,
-            service=record.service,
-            container=record.name,
-            id=record.id,
-            code=record.exit.code,
-            signal=record.exit.signal,
-            oom=record.exit.oom,
-        )
 
 
 class Performer:
@@ -332,17 +291,3 @@ def _shared_with(network_mode: str | None) -> str | None:
 def _stop_signal(service: Service, image: Image) -> int:
     """``SIGTERM``, ``TERM``, ``15``: the stack file's first, then the image's."""
     return signal_number(service.stop_signal or image.config.stop_signal or "SIGTERM")
-
-
-def signal_number(text: str) -> int:
-    """Read a signal as ``docker kill`` does; Failed for one that does not exist."""
-    word = text.strip().upper()
-    if word.isdigit() and 0 < int(word) <= signal.SIGRTMAX:
-        return int(word)
-    base, plus, offset = word.removeprefix("SIG").partition("+")
-    if base in ("RTMIN", "RTMAX") and plus and offset.isdigit():
-        return int(getattr(signal, f"SIG{base}")) + int(offset)
-    try:
-        return int(signal.Signals[f"SIG{base}"])
-    except KeyError:
-        raise Failed(f"{text!r} is not a signal") from None

@@ -12,10 +12,11 @@ from signal import SIGKILL
 import anyio
 
 from stacker.base.errors import Conflict, Failed
+from stacker.base.signals import signal_number
 from stacker.engine.loops import Loops
 from stacker.engine.observe import observe
-from stacker.engine.perform import Tools, signal_number
 from stacker.engine.stack_loop import StackLoop
+from stacker.engine.tools import Tools
 from stacker.plan.desired import Desired
 from stacker.plan.observed import Status
 

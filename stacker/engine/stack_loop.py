@@ -19,9 +19,10 @@ from stacker.engine.contents import Contents
 from stacker.engine.execute import StepFailure, execute
 from stacker.engine.health import HealthProbes, Probed
 from stacker.engine.observe import observe
-from stacker.engine.perform import Performer, Tools
+from stacker.engine.perform import Performer
 from stacker.engine.ports import State
 from stacker.engine.stage import stage
+from stacker.engine.tools import Tools
 from stacker.plan.desired import Desired
 from stacker.plan.health import check_of
 from stacker.plan.observed import Observed

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from stacker.engine.contents import Contents
 from stacker.engine.fetch import fetch_all
 from stacker.engine.observe import observe
-from stacker.engine.perform import Performer, Tools
+from stacker.engine.perform import Performer
 from stacker.engine.prepare import ports
+from stacker.engine.tools import Tools
 from stacker.plan.desired import Desired
 from stacker.plan.observed import Observed
 from stacker.plan.operations import CreateContainer, CreateNetwork, PullImage, RemoveContainer

@@ -13,9 +13,9 @@ from dataclasses import replace
 from anyio import to_thread
 
 from stacker.base.errors import StackerError
-from stacker.engine.perform import Tools
 from stacker.engine.ports import State
 from stacker.engine.prepare import has_sandbox, sandbox_spec
+from stacker.engine.tools import Tools
 from stacker.plan.desired import Desired
 from stacker.plan.fingerprint import network_spec
 

@@ -1,0 +1,53 @@
+"""What the engine works with: one set of drivers, records and events for one state root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+
+from stacker.engine.bus import Bus
+from stacker.engine.containers import ContainerRecords
+from stacker.engine.launch import Launcher
+from stacker.engine.ports import Containers, Images, Networks, Volumes
+from stacker.engine.prepare import Preparer
+from stacker.plan.container_specs import Process
+from stacker.plan.restart import describe_exit
+
+AT_ONCE = 6
+"""Containers that are made or started at the same time: more only queue for two cores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What performing needs; made once, in ``daemon/wiring.py``."""
+
+    images: Images
+    networks: Networks
+    volumes: Volumes
+    containers: Containers
+    records: ContainerRecords
+    preparer: Preparer
+    launcher: Launcher
+    bus: Bus
+    boot_id: str
+    now: Callable[[], float]
+    limiter: anyio.CapacityLimiter
+
+    def ended(self, container_id: str, process: Process) -> None:
+        """Note the end of a process, once, whoever sees it first; and tell it."""
+        record = self.records.end(container_id, process)
+        if record is None or record.exit is None:
+            return
+        self.bus.emit(
+            "container.exit",
+            f"{record.name} {describe_exit(record.exit)}",
+            stack=record.stack,
+            service=record.service,
+            container=record.name,
+            id=record.id,
+            code=record.exit.code,
+            signal=record.exit.signal,
+            oom=record.exit.oom,
+        )
