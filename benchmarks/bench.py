@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class Installed(Stacker):
 
 
 @contextmanager
-def own_stacker() -> Iterator[Stacker]:
+def own_stacker() -> Generator[Stacker]:
     """A stacker under a temporary directory, with the example's image."""
     directory = Path(tempfile.mkdtemp(prefix="sb-", dir="/tmp"))
     stacker = Installed(directory=directory)

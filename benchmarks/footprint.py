@@ -31,7 +31,8 @@ def memory_mb(pid: int) -> tuple[float, float]:
         line.split(":", 1)
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     )
-    return tuple(int(fields[name].split()[0]) / 1024 for name in ("Rss", "Pss"))
+    rss, pss = (int(fields[name].split()[0]) / 1024 for name in ("Rss", "Pss"))
+    return rss, pss
 
 
 def cpu_s(pid: int) -> float:

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ class Podman:
 
 
 @contextmanager
-def podman() -> Iterator[Podman | None]:
+def podman() -> Generator[Podman | None]:
     """podman with a state of its own, or None where it cannot run a container."""
     if shutil.which("podman") is None or shutil.which("runc") is None:
         yield None
