@@ -22,7 +22,11 @@ from tests.support.supervisor import IMAGE, REPOSITORY, Stacker, eventually
 
 
 class Installed(Stacker):
-    """Runs the command as an installed package has it."""
+    """Runs the command as an installed package has it; its run directory is in memory, as /run."""
+
+    @property
+    def run(self) -> Path:
+        return Path("/dev/shm", self.directory.name)
 
     @property
     def program(self) -> Path:
@@ -58,7 +62,8 @@ def own_stacker() -> Generator[Stacker]:
         yield stacker
     finally:
         stacker.end()
-        shutil.rmtree(directory, ignore_errors=True)
+        for left in (stacker.run, directory):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def stack_of(count: int, *, name: str = "bench") -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 
 from runtime.cgroups.cgroup import open_cgroup
-from runtime.cgroups.detect import detect
-from runtime.cgroups.mounts import cgroup_mounts
 from runtime.container import directory
 from runtime.errors import NotSupported, SpecInvalid, step
 from runtime.launch.job import Job
@@ -60,7 +58,7 @@ def prepare_container(
         rootfs=rootfs,
         cgroup=cgroup,
         plan=plan_namespaces(spec.linux.namespaces),
-        cgroup_mounts=tuple(cgroup_mounts(detect(), cgroup, private=private)) if wanted else (),
+        cgroup_mounts=tuple(cgroup.mounts(private=private)) if wanted else (),
         listener=listener,
         preserved_fds=request.preserved_fds,
         pivot=request.pivot,

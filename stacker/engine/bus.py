@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from itertools import islice
 
 import anyio
 from anyio import to_thread
@@ -110,5 +111,6 @@ class Bus:
     def _newer(self, last: int) -> list[Event]:
         if not self._recent or self._recent[-1].seq <= last:
             return []
-        skip = max(0, last + 1 - self._recent[0].seq)
-        return list(self._recent)[skip:]
+        # numbers have no gaps, and mostly one event is new: what is old is not copied
+        count = self._recent[-1].seq - last
+        return list(islice(reversed(self._recent), count))[::-1]

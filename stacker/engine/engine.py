@@ -41,7 +41,7 @@ from stacker.plan.records import StackRecord
 
 log = logging.getLogger(__name__)
 
-LOOK_AGAIN_S = 0.05
+LOOK_AGAIN_S = 0.01
 """Whether a process has run long enough changes with time alone."""
 
 
