@@ -11,7 +11,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import on
 from textual.app import App, ComposeResult, SuspendNotSupported
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 
@@ -19,6 +19,7 @@ from stacker.base.text import clean
 from stacker.client.api import Supervisor
 from stacker.tui import happenings
 from stacker.tui.feed import Feed
+from stacker.tui.keys import BINDINGS
 from stacker.tui.messages import (
     Asked,
     Connection,
@@ -43,26 +44,7 @@ class Dashboard(App[None]):
     CSS_PATH = "tui.tcss"
     TITLE = "stacker"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "quit"),
-        Binding("ctrl+c", "quit", show=False, priority=True),
-        Binding("question_mark,f1", "help", "help", key_display="?"),
-        Binding("slash", "find", "filter", key_display="/"),
-        Binding("l,1", "pane('logs')", "logs"),
-        Binding("d,2", "pane('details')", "details"),
-        Binding("e,3", "pane('events')", "events"),
-        Binding("x", "shell", "shell"),
-        Binding("s", "ask('stop')", "stop"),
-        Binding("S", "ask('start')", "start"),
-        Binding("r", "ask('restart')", "restart"),
-        Binding("z", "faults", show=False),
-        Binding("o", "order", show=False),
-        Binding("f", "follow", show=False),
-        Binding("w", "wrap", show=False),
-        Binding("t", "stamps", show=False),
-        Binding("m", "enlarge", show=False),
-        Binding("escape", "leave", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*BINDINGS]
 
     def __init__(self, supervisor: Supervisor, *, stack: str | None = None) -> None:
         super().__init__()
@@ -73,18 +55,27 @@ class Dashboard(App[None]):
         self._target: Target | None = None
         """What the lower half is about."""
         self._usable_before = set[object]()
+        # held, not looked up: what threads tell may come when the screen is being taken down
+        self._status = Static(id="status")
+        self._table = ServiceTable()
+        self._bar = PaneBar()
+        self._logs = LogView(id="logs", empty="nothing was written yet")
+        self._details = DetailsView(id="details")
+        self._events = LogView(id="events", empty="nothing has happened yet", stamps=True)
+        self._pane: LogView | DetailsView = self._logs
+        """The one that is shown."""
         self._finding: LogView | None = None
         """Whose words are being typed; None: the table's."""
 
     def compose(self) -> ComposeResult:
-        yield Static(id="status")
-        yield ServiceTable()
+        yield self._status
+        yield self._table
         with Vertical(id="below"):
-            yield PaneBar()
+            yield self._bar
             with ContentSwitcher(id="panes", initial="logs"):
-                yield LogView(id="logs", empty="nothing was written yet")
-                yield DetailsView(id="details")
-                yield LogView(id="events", empty="nothing has happened yet", stamps=True)
+                yield self._logs
+                yield self._details
+                yield self._events
         with Horizontal(id="finder"):
             yield Static(id="finder-label")
             yield Finder()
@@ -113,19 +104,19 @@ class Dashboard(App[None]):
 
     @on(Happened)
     def _happen(self, message: Happened) -> None:
-        self.query_one("#events", LogView).add(map(happenings.line, message.events))
+        self._events.add(map(happenings.line, message.events))
 
     @on(Logged)
     def _log(self, message: Logged) -> None:
         lines = message.take()
         if message.target == self._target:
-            self.query_one("#logs", LogView).add(lines)
+            self._logs.add(lines)
 
     @on(Described)
     def _show_details(self, message: Described) -> None:
         if message.target == self._target:
             facts = self._state.facts(message.target, message.found)
-            self.query_one(DetailsView).show(facts)
+            self._details.show(facts)
 
     @on(Connection)
     def _connect(self, message: Connection) -> None:
@@ -148,8 +139,8 @@ class Dashboard(App[None]):
         if target == self._target:
             return
         self._target = target
-        self.query_one("#logs", LogView).clear()
-        self.query_one(DetailsView).show([])
+        self._logs.clear()
+        self._details.show([])
         if target is None:
             self._feed.stop_logs()
         else:
@@ -189,6 +180,7 @@ class Dashboard(App[None]):
 
     def action_pane(self, pane: str) -> None:
         had_focus = self._pane.has_focus
+        self._pane = {"details": self._details, "events": self._events}.get(pane, self._logs)
         self.query_one("#panes", ContentSwitcher).current = pane
         if had_focus:
             self._pane.focus()
@@ -284,16 +276,6 @@ class Dashboard(App[None]):
 
     # ---- drawing
 
-    @property
-    def _table(self) -> ServiceTable:
-        return self.query_one(ServiceTable)
-
-    @property
-    def _pane(self) -> LogView | DetailsView:
-        pane = self.query_one("#panes", ContentSwitcher).visible_content
-        assert isinstance(pane, LogView | DetailsView)
-        return pane
-
     def _usable(self, target: Target | None) -> set[object]:
         """What can be done with it now."""
         if target is None:
@@ -314,8 +296,10 @@ class Dashboard(App[None]):
 
     def _draw(self) -> None:
         state = self._state
+        if not self._table.is_attached:
+            return
         self._table.show(state.lines(), order=state.order, message=state.nothing())
-        status = self.query_one("#status", Static)
+        status = self._status
         status.set_class(state.lost is not None, "lost")
         if state.lost is None:
             version = f"stacker {self._supervisor.version or ''}".strip()
@@ -334,7 +318,7 @@ class Dashboard(App[None]):
         if isinstance(pane, LogView):
             about += [] if pane.follows else ["stands still; f follows"]
             about += [f"only lines with: {clean(pane.words)}"] if pane.words else []
-        self.query_one(PaneBar).show(pane.id or "", " │ ".join(about))
+        self._bar.show(pane.id or "", " │ ".join(about))
 
 
 def run(supervisor: Supervisor, *, stack: str | None = None) -> None:

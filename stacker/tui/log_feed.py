@@ -54,6 +54,8 @@ class LogFeed:
             taken = list(self._waiting)
             self._waiting.clear()
             self._announced = False
+        if not self._target.name:  # several containers, whose pasts come one after the other
+            taken.sort(key=lambda line: line.time_ns)
         return taken
 
     def follow(self) -> None:

@@ -11,26 +11,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-KEYS = (
-    ("↑ ↓ j k g G", "choose a container, or a whole stack"),
-    ("enter", "go to the lower pane; esc comes back"),
-    ("tab", "from one half to the other"),
-    ("l d e, 1 2 3", "logs, details, events"),
-    ("", ""),
-    ("/", "show what holds some words: containers,"),
-    ("", "or lines when the lower pane has the focus"),
-    ("esc", "end that"),
-    ("z", "only what is wrong"),
-    ("o", "order: stack, cpu, memory, net, restarts"),
-    ("m", "enlarge the lower half"),
-    ("", ""),
-    ("f", "follow the logs, or stand still"),
-    ("w t", "wrap long lines; say when"),
-    ("", ""),
-    ("x", "a shell in the container"),
-    ("S s r", "start, stop, restart the service or stack"),
-    ("q", "quit; all containers go on"),
-)
+from stacker.tui.keys import HELP
 
 
 class Confirm(ModalScreen[bool]):
@@ -58,7 +39,7 @@ class Help(ModalScreen[None]):
     ]
 
     def compose(self) -> ComposeResult:
-        lines = [f"{keys:<14}{what}" for keys, what in KEYS]
+        lines = [f"{keys:<14}{what}" for keys, what in HELP]
         with VerticalScroll(id="help"):
             yield Static(Text("\n".join(lines)))
 

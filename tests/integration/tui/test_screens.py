@@ -33,7 +33,7 @@ def pressing(
 
     async def run(pilot: Pilot[None]) -> None:
         app = cast("Dashboard", pilot.app)
-        await until(pilot, lambda: "%" in table(app))
+        await until(pilot, lambda: "24.0%" in table(app))  # a rate needs two samples
         await until(pilot, lambda: "GET a" in pane(app, "logs"))
         await pilot.press(*keys)
         await until(pilot, lambda: then(app))
