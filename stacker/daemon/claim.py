@@ -8,9 +8,10 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
-from stacker.base.errors import Conflict, Denied, Invalid
+from stacker.base.errors import Conflict, Denied, Failed, Invalid
 from stacker.daemon.settings import Settings
 
 
@@ -30,7 +31,12 @@ def claim(settings: Settings, *, group_id: int | None) -> list[int]:
 
 def make_private(path: Path, *, group_id: int | None = None) -> None:
     """Make a directory that is ours alone, or check that it is; the group may only pass."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise Invalid(f"{path} is not a directory") from error
+    except OSError as error:
+        raise Failed(f"make {path}: {error.strerror}".lower()) from error
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise Invalid(f"{path} is not a directory")
@@ -44,13 +50,18 @@ def make_private(path: Path, *, group_id: int | None = None) -> None:
 
 
 def _lock(directory: Path) -> int:
-    fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    path = directory / "lock"
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Failed(f"lock {path}: {error.strerror}".lower()) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
         os.close(fd)
         raise LockHeld(f"another supervisor (pid {holder}) holds {directory}") from error
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    with suppress(OSError):  # a full disk: the lock is what counts, the number is for people
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return fd

@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 
 from stacker import __version__
+from stacker.base.errors import StackerError
 from stacker.daemon.context import Context
 from stacker.daemon.sd_notify import LISTEN_FDS_START, Notifier, listening_sockets
 from stacker.daemon.server import inherited, listen, serving
@@ -65,7 +66,10 @@ async def _obey(
         # RELOADING=1 goes with the time it began, sd_notify(3)
         now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         notifier.send("RELOADING=1", f"MONOTONIC_USEC={now_us}")
-        await engine.reload()
+        try:
+            await engine.reload()
+        except StackerError as error:
+            log.warning("reload: %s", error)
         notifier.send("READY=1")
 
 
@@ -78,7 +82,10 @@ async def _report(engine: Engine, notifier: Notifier) -> None:
 
 
 async def _status(engine: Engine) -> str:
-    states = await engine.stacks()
+    try:
+        states = await engine.stacks()
+    except StackerError as error:
+        return str(error)
     if not states:
         return "no stacks"
     in_sync = sum(state.in_sync for state in states)

@@ -27,6 +27,8 @@ class Settings:
     registry_timeout_s: float | None = None
     """How long a registry may say nothing; None: the image driver's own patience."""
     verbose: bool = False
+    insecure_registries: tuple[str, ...] = ()
+    """``host[:port]`` of registries that are spoken to without TLS."""
 
     @property
     def api(self) -> Path:
@@ -75,6 +77,15 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
         help="how long a registry may say nothing (30; $STACKER_REGISTRY_TIMEOUT)",
     )
     parser.add_argument("--ephemeral", action="store_true", help="end when the last stack is down")
+    parser.add_argument(
+        "--insecure-registry",
+        action="append",
+        default=os.environ.get("STACKER_INSECURE_REGISTRIES", "").split(),
+        metavar="HOST[:PORT]",
+        help="speak plain HTTP with this registry; may be repeated ($STACKER_INSECURE_REGISTRIES, "
+        "separated by blanks). Credentials are read from $REGISTRY_AUTH_FILE, and from where "
+        "podman and docker keep them",
+    )
     parser.add_argument("--verbose", action="store_true", help="say more on stderr")
     given = parser.parse_args(arguments)
     return Settings(
@@ -85,6 +96,7 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
         group=given.group,
         registry_timeout_s=given.registry_timeout,
         verbose=given.verbose,
+        insecure_registries=tuple(given.insecure_registry),
     )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
+from stacker.base.errors import StackerError
 from stacker.daemon.settings import Settings
 from stacker.drivers.containers.containers import Containers
 from stacker.drivers.host.cgroups import remove_parent
@@ -32,6 +35,8 @@ from stacker.engine.launch import Launcher
 from stacker.engine.prepare import Preparer
 from stacker.engine.tools import AT_ONCE, Tools
 
+log = logging.getLogger(__name__)
+
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -48,8 +53,25 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
     mounts = Mounts(settings.run)
 
     async with AsyncExitStack() as opened:
+
+        def at_the_end(step: Callable[[], Awaitable[object]]) -> None:
+            """Take away what was only there to hold containers, where nothing is left to be kept.
+
+            Also when the start fails: what a supervisor had made until then.
+            """
+
+            async def undo() -> None:
+                if state.is_empty:
+                    with anyio.CancelScope(shield=True):
+                        await _attempt(step)
+
+            opened.push_async_callback(undo)
+
         opened.callback(history.close)
+        at_the_end(lambda: to_thread.run_sync(remove_parent, f"stacker-{tag}"))
+        at_the_end(mounts.close)
         await mounts.prepare()
+        at_the_end(volumes.release)
         volumes.prepare()
         containers = await opened.enter_async_context(
             Containers(
@@ -60,6 +82,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
                 facts=facts,
             )
         )
+        at_the_end(containers.shutdown)
         networks = await opened.enter_async_context(
             Networks(root=settings.root, run=settings.run, tag=tag, keep_fds=containers.fd_store)
         )
@@ -69,7 +92,11 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
         bus = Bus(history, now=time.time)
         tools = Tools(
             images=await opened.enter_async_context(
-                Images(settings.root, patience=_patience(settings))
+                Images(
+                    settings.root,
+                    patience=_patience(settings),
+                    insecure_registries=settings.insecure_registries,
+                )
             ),
             networks=networks,
             volumes=volumes,
@@ -90,10 +117,10 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
             now=time.time,
             limiter=anyio.CapacityLimiter(AT_ONCE),
         )
+        if history.warning is not None:
+            bus.emit("warning", history.warning)
         async with Engine(tools, state, watch_files=watch_files) as engine:
             yield engine
-        if not tools.records.all() and engine.is_empty:
-            await _leave(containers, volumes, mounts, tag)
 
 
 def _patience(settings: Settings) -> Patience | None:
@@ -101,13 +128,11 @@ def _patience(settings: Settings) -> Patience | None:
     return Patience.within(timeout_s) if timeout_s is not None else None
 
 
-async def _leave(containers: Containers, volumes: Volumes, mounts: Mounts, tag: str) -> None:
-    """Nothing is left to be kept: take away what was only there to hold it."""
-    with anyio.CancelScope(shield=True):
-        await containers.shutdown()
-        volumes.release()
-        await mounts.close()
-        remove_parent(f"stacker-{tag}")
+async def _attempt(step: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await step()
+    except (StackerError, OSError) as error:
+        log.warning("end: %s", error)
 
 
 def boot_id_of_host() -> str:

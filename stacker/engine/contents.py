@@ -43,14 +43,12 @@ class Contents:
         self._place = f"values-{stack.name}"
         self._sources = sources(stack)
 
-    async def gather(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Keep what comes from the environment, and return the digest of each used content."""
+    async def keep(self, environment: Mapping[str, str]) -> None:
+        """Keep what comes from the environment: the declaration is accepted."""
         values = await self._values(environment)
-        digests = await self.digests(environment)
         await self._volumes.write_contents(
             self._place, [(key, value, 0, 0, 0o400) for key, value in values.items()]
         )
-        return digests
 
     async def digests(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return the digest of each used content, and keep nothing."""
@@ -94,8 +92,7 @@ class Contents:
             raise type(error)(f"{key}: {error.message}", where=error.where) from error
 
     async def _from_environment(self, key: str) -> bytes:
-        kept = [k for k, source in self._sources.items() if source.environment is not None]
-        paths = await self._volumes.content_paths(self._place, tuple(kept))
+        paths = await self._volumes.content_paths(self._place, (key,))
         if paths is None:
             raise NotFound(
                 f"its value came from the environment of `stacker up` and is not kept over a"

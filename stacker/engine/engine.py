@@ -84,6 +84,7 @@ class Engine:
                 self._watches.start(record.name, declare.declaration_of(record))
         for warning in self._state.take_warnings():
             self._warn(warning)
+        self._tools.tell_warnings()
 
         for task, run in (
             ("keep events", self._tools.bus.keep),
@@ -138,7 +139,7 @@ class Engine:
             stack=name,
             generation=candidate.record.generation,
             since=since,
-            warnings=loaded.warnings,
+            warnings=(*loaded.warnings, *self._tools.launcher.warnings(loaded.stack)),
         )
 
     async def wait(self, stack: str, generation: int, *, healthy: bool) -> WaitOutcome:

@@ -13,6 +13,7 @@ from stacker.base.errors import Failed
 from stacker.base.facts import HostFacts
 from stacker.bundle.inputs import ContainerInputs, DeviceNode, HostMount
 from stacker.bundle.spec import build_spec
+from stacker.bundle.warnings import warnings_for
 from stacker.engine.contents import Contents
 from stacker.engine.ports import Containers, Volumes
 from stacker.engine.prepare import Prepared, Preparer
@@ -52,6 +53,14 @@ class Launcher:
     ) -> None:
         """Make everything but the process."""
         self._prepared[record.id] = await self._preparer.prepare(stack, record, image, contents)
+
+    def warnings(self, stack: Stack) -> tuple[str, ...]:
+        """Say what this host cannot give to services that ask for it."""
+        return tuple(
+            f"services.{name}.{warning}"
+            for name, service in sorted(stack.services.items())
+            for warning in warnings_for(service, self._facts)
+        )
 
     def forget(self, container_id: str) -> None:
         """Prepare it again before its next start."""

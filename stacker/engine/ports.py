@@ -47,6 +47,10 @@ class Images(Protocol):
 
     async def list(self) -> tuple[Image, ...]: ...
 
+    def take_warnings(self) -> tuple[str, ...]:
+        """Return what had to be set right since the last call."""
+        ...
+
     async def load(self, source: Path) -> tuple[Image, ...]: ...
 
     async def import_tar(

@@ -178,6 +178,7 @@ class StackLoop:
                     # a bug in one pass must not end the supervision of this stack
                     log.exception("stack %s: pass failed", self.name)
                     wake_at = self._retry_at()
+                self._tools.tell_warnings()
                 self._tell_changed()
                 if not self.ended.is_set():
                     await self._sleep(wake_at)

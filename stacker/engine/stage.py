@@ -25,7 +25,7 @@ async def stage(
 ) -> dict[str, str]:
     """Return the digests of the contents; raise what stands in the way, before anything stops."""
     name = desired.stack.name
-    contents = await Contents(tools.volumes, desired.stack).gather(environment)
+    contents = await Contents(tools.volumes, desired.stack).digests(environment)
     observed = await observe(tools, name, desired, contents)
     plan = reconcile(desired, observed, now=tools.now())
     await _check_networks(tools, plan)
@@ -35,6 +35,7 @@ async def stage(
         performer,
         tuple(step.operation for step in plan.steps if isinstance(step.operation, PullImage)),
     )
+    await Contents(tools.volumes, desired.stack).keep(environment)
     return contents
 
 

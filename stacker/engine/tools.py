@@ -35,6 +35,11 @@ class Tools:
     now: Callable[[], float]
     limiter: anyio.CapacityLimiter
 
+    def tell_warnings(self) -> None:
+        """Tell what the image store had to set right."""
+        for warning in self.images.take_warnings():
+            self.bus.emit("warning", warning)
+
     def ended(self, container_id: str, process: Process) -> None:
         """Note the end of a process, once, whoever sees it first; and tell it."""
         record = self.records.end(container_id, process)

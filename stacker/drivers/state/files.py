@@ -38,6 +38,12 @@ class Records:
         for directory in (self._stacks, self._containers):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is neither a stack nor a container, not even a damaged one."""
+        directories = (self._stacks, self._containers)
+        return not any(any(directory.iterdir()) for directory in directories if directory.is_dir())
+
     def take_warnings(self) -> tuple[str, ...]:
         """Return what was set aside since the last call."""
         warnings, self._warnings = tuple(self._warnings), []

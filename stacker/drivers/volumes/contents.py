@@ -6,6 +6,7 @@ it starts; they never reach a disk, the state files, the logs or ``inspect``.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from dataclasses import dataclass
@@ -50,6 +51,11 @@ def read_content(path: str) -> bytes:
     return content
 
 
+def _name(target: str) -> str:
+    """By what it is for, so that no other content is ever taken for it."""
+    return hashlib.sha256(target.encode()).hexdigest()[:32]
+
+
 class ContentFiles:
     """The tmpfs with one directory for each container."""
 
@@ -69,8 +75,8 @@ class ContentFiles:
             )
 
     def release(self) -> None:
-        """Unmount the tmpfs when no container uses it any more."""
-        if os.path.ismount(self._directory) and not any(self._directory.iterdir()):
+        """Unmount the tmpfs: no container uses it any more."""
+        if os.path.ismount(self._directory):
             mount.umount2(os.fspath(self._directory), mount.MNT_DETACH)
 
     def write(self, container_id: str, files: tuple[ContentFile, ...]) -> dict[str, str]:
@@ -81,8 +87,8 @@ class ContentFiles:
             return {}
         directory.mkdir(mode=0o700)
         paths: dict[str, str] = {}
-        for number, file in enumerate(files):
-            path = directory / str(number)
+        for file in files:
+            path = directory / _name(file.target)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with open(fd, "wb") as writer:
                 writer.write(file.content)
@@ -94,7 +100,7 @@ class ContentFiles:
     def paths(self, container_id: str, targets: tuple[str, ...]) -> dict[str, str] | None:
         """Return what ``write`` returned, or None where the files are gone (after a reboot)."""
         directory = self._directory / container_id
-        paths = {target: os.fspath(directory / str(n)) for n, target in enumerate(targets)}
+        paths = {target: os.fspath(directory / _name(target)) for target in targets}
         return paths if all(os.path.exists(path) for path in paths.values()) else None
 
     def remove(self, container_id: str) -> None:

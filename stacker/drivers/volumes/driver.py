@@ -26,8 +26,8 @@ class Volumes:
         self._named.prepare()
         self._contents.prepare()
 
-    def release(self) -> None:
-        """Take away what an idle supervisor need not leave behind."""
+    async def release(self) -> None:
+        """Take away what a supervisor without containers need not leave behind."""
         self._contents.release()
 
     async def observe(self) -> tuple[ObservedVolume, ...]:
