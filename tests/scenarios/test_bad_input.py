@@ -10,10 +10,13 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from tests.support.supervisor import IMAGE, Stacker
+from tests.registries.made import MANIFEST, TinyImage, member, tar_of
+from tests.support import leaks
+from tests.support.supervisor import IMAGE, Stacker, eventually
 
 pytestmark = pytest.mark.root
 
@@ -66,6 +69,12 @@ CASES = (
         GOOD + "    secrets: [s]\nsecrets:\n  s: {file: ./nosuch}\n",
         "nosuch",
     ),
+    Case(
+        "missing config file",
+        GOOD + "    configs: [c]\nconfigs:\n  c: {file: ./nosuch.conf}\n",
+        "nosuch.conf",
+    ),
+    Case("a wrong type", GOOD + "    ports: 80\n", "stack.yaml:9: services.web.ports"),
     Case("unset variable", GOOD + "    user: ${NOSUCH:?say who}\n", "say who"),
     Case(
         "missing bind",
@@ -144,6 +153,63 @@ def test_a_caller_who_is_not_root(shop: Stacker) -> None:
     untouched(shop, before)
 
 
+@dataclass(frozen=True)
+class Broken:
+    name: str
+    text: str
+    says: tuple[str, ...]
+
+
+DOOMED = (
+    Broken(
+        "a command that is not in the image",
+        f"""
+name: doomed
+services:
+  job:
+    image: {IMAGE}
+    command: [nosuch, --flag]
+    restart: always
+""",
+        ("doomed-job-1", "exec nosuch: executable file not found in $PATH"),
+    ),
+    Broken(
+        "a command that is no program",
+        f"""
+name: doomed
+services:
+  job:
+    image: {IMAGE}
+    command: [/etc/passwd]
+""",
+        ("doomed-job-1", "exec /etc/passwd: permission denied"),
+    ),
+    Broken(
+        "a user whom the image does not know",
+        f"""
+name: doomed
+services:
+  job:
+    image: {IMAGE}
+    user: nosuch
+""",
+        ("doomed-job-1", "nosuch"),
+    ),
+)
+
+
+@pytest.mark.parametrize("case", DOOMED, ids=lambda case: case.name)
+def test_what_can_never_start_is_told_at_once(shop: Stacker, case: Broken) -> None:
+    before = shop.containers()
+    done = shop("up", "-d", "--wait", str(shop.write(case.text, "doomed.yaml")), timeout=10)
+    for text in case.says:
+        told(done, text)
+    row = shop.containers()["doomed-job-1"]
+    assert row["pid"] is None
+    shop.ok("down", "-p", "doomed")
+    untouched(shop, before)
+
+
 class _Registry:
     """A registry that misbehaves in one way."""
 
@@ -206,23 +272,183 @@ def test_a_bad_registry(
     untouched(shop, before)
 
 
+IMAGE_THERE = TinyImage(layers=(tar_of(member("big", os.urandom(4 << 20))),), packing="")
+
+
+def answer_image(
+    request: http.server.BaseHTTPRequestHandler,
+    *,
+    blob: Callable[[bytes], bytes] = bytes,
+    pause: threading.Event | None = None,
+) -> None:
+    """Serve a sound image, but for its layer: what is sent is `blob` of it, with its length."""
+    *_, kind, name = request.path.split("/")
+    if request.path == "/v2/":
+        body, sent = b"{}", b"{}"
+    elif kind == "manifests":
+        body = sent = IMAGE_THERE.manifest
+    else:
+        body = sent = IMAGE_THERE.blobs[name]
+        if name in IMAGE_THERE.layer_digests:
+            sent = blob(body)
+            if pause is not None:
+                pause.wait(30)
+    request.send_response(200)
+    request.send_header("Content-Type", MANIFEST if kind == "manifests" else "application/json")
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    if request.command == "GET":
+        with contextlib.suppress(OSError):
+            request.wfile.write(sent)
+    request.close_connection = True
+
+
+def truncates(request: http.server.BaseHTTPRequestHandler) -> None:
+    answer_image(request, blob=lambda whole: whole[:1000])
+
+
+def sends_something_else(request: http.server.BaseHTTPRequestHandler) -> None:
+    answer_image(request, blob=lambda whole: bytes(len(whole)))
+
+
+@pytest.mark.parametrize("answer", [truncates, sends_something_else])
+def test_a_registry_whose_layer_is_not_what_it_says(
+    impatient: Stacker, answer: Callable[[http.server.BaseHTTPRequestHandler], None]
+) -> None:
+    before = impatient.containers()
+    with _Registry(answer) as registry:
+        text = GOOD.replace(IMAGE, f"{registry.address}/app:1")
+        done = impatient("up", "-d", "--wait", str(impatient.write(text)))
+    told(done, f"{registry.address}/app:1")
+    assert IMAGE_THERE.layer_digests[0].removeprefix("sha256:")[:12] in done.stderr
+    untouched(impatient, before)
+    no_image_but(impatient, IMAGE)
+
+
+@pytest.mark.parametrize("where", ["before its answer", "before a layer", "never accepts"])
+def test_a_registry_that_hangs(impatient: Stacker, where: str) -> None:
+    before = impatient.containers()
+    over = threading.Event()
+
+    def hangs(request: http.server.BaseHTTPRequestHandler) -> None:
+        if where == "before its answer":
+            over.wait(30)
+        answer_image(request, pause=over)
+
+    with contextlib.ExitStack() as opened:
+        if where == "never accepts":
+            silent = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1))
+            address = f"127.0.0.1:{silent.getsockname()[1]}"
+        else:
+            address = opened.enter_context(_Registry(hangs)).address
+            opened.callback(over.set)  # before the server's threads are waited for
+        text = GOOD.replace(IMAGE, f"{address}/app:1")
+        done = impatient("up", "-d", "--wait", str(impatient.write(text)))
+    told(done, f"{address}/app:1")
+    untouched(impatient, before)
+    no_image_but(impatient, IMAGE)
+
+
+@pytest.fixture
+def impatient(stacker: Stacker) -> Stacker:
+    """With the stack running, and a supervisor that waits a short time for registries."""
+    stacker.end()
+    stacker.environment["STACKER_REGISTRY_TIMEOUT"] = "0.3"
+    stacker.up(GOOD)
+    return stacker
+
+
+def no_image_but(stacker: Stacker, reference: str) -> None:
+    rows = stacker.json("images")["images"]
+    assert [row["references"] for row in rows] == [[f"docker.io/{reference}"]]
+
+
+@pytest.fixture
+def cramped(stacker: Stacker, busybox_tar: Path) -> Iterator[Stacker]:
+    """A supervisor whose state root is a small file system, with the stack running."""
+    other = Stacker(directory=stacker.directory / "o")
+    other.root.mkdir(parents=True)
+    before = leaks.snapshot(str(other.directory), other.tag)
+    with small_disk(str(other.root)):
+        try:
+            other.ok(*("import", "--change", "ENV PATH=/bin", str(busybox_tar), IMAGE))
+            other.up(GOOD)
+            yield other
+        finally:
+            (other.root / "filler").unlink(missing_ok=True)
+            other.end()
+    leaks.assert_none(before, str(other.directory), other.tag)
+
+
+def test_a_disk_that_runs_full_in_a_pull(cramped: Stacker) -> None:
+    before = cramped.containers()
+    with _Registry(answer_image) as registry:
+        text = GOOD.replace(IMAGE, f"{registry.address}/app:1")
+        done = cramped("up", "-d", "--wait", str(cramped.write(text)))
+    told(done, f"{registry.address}/app:1")
+    told(done, "no space left on device")
+    untouched(cramped, before)
+    no_image_but(cramped, IMAGE)
+    assert free_bytes(cramped) > 1 << 20
+
+
+def test_a_full_disk_takes_no_new_declaration(cramped: Stacker) -> None:
+    before = cramped.containers()
+    fill(cramped.root / "filler")
+    done = cramped("up", "-d", "--wait", str(cramped.write(GOOD.replace("infinity", "1000"))))
+    told(done, "no space left on device")
+    untouched(cramped, before)
+    (cramped.root / "filler").unlink()
+    cramped.ok("up", "-d", "--wait", "stack.yaml")
+    assert cramped.containers()["shop-web-1"]["id"] != before["shop-web-1"]["id"]
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+def free_bytes(stacker: Stacker) -> int:
+    found = os.statvfs(stacker.root)
+    return found.f_bavail * found.f_frsize
+
+
+def test_a_kernel_without_erofs(stacker: Stacker) -> None:
+    """The kernel is made to answer as one without CONFIG_EROFS_FS does: fsopen gives ENODEV."""
+    stacker.end()
+    inject = ("strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fsopen")
+    daemon = subprocess.Popen(
+        [*inject, "-e", "inject=fsopen:error=ENODEV", *stacker.command("daemon")],
+        env=stacker.env(),
+        cwd="/",
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        eventually(lambda: stacker("info").returncode == 0, what="the supervisor's answer")
+        done = stacker("up", "-d", "--wait", str(stacker.write(GOOD)))
+        told(done, "the kernel has no EROFS (CONFIG_EROFS_FS)")
+        assert "shop-web-1" in done.stderr
+        assert all(row["pid"] is None for row in stacker.containers().values())
+    finally:
+        stacker.end()
+        daemon.wait(20)
+
+
 @contextlib.contextmanager
 def small_disk(directory: str) -> Iterator[None]:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "small", directory], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "small", directory], check=True)
     try:
         yield
     finally:
         subprocess.run(["umount", "-l", directory], check=True)
 
 
-def test_a_full_disk(stacker: Stacker, busybox_tar: os.PathLike[str]) -> None:
-    """The image store runs full in an import: it says so, and nothing of it is left."""
-    other = Stacker(directory=stacker.directory / "o")
-    other.root.mkdir(parents=True)
-    with small_disk(str(other.root)):
-        try:
-            done = other("import", str(busybox_tar), "a:1")
-            told(done, "no space left on device")
-            assert other.json("images")["images"] == []
-        finally:
-            other.end()
+def test_an_import_that_fills_the_disk(cramped: Stacker, busybox_tar: Path) -> None:
+    """It says so, and nothing of it is left."""
+    before = cramped.containers()
+    image = cramped.directory / "big.tar"
+    image.write_bytes(tar_of(member("big", os.urandom(8 << 20))))
+    told(cramped("import", str(image), "a:1"), "no space left on device")
+    no_image_but(cramped, IMAGE)
+    untouched(cramped, before)
