@@ -145,7 +145,7 @@ async def test_probe_whose_child_holds_its_output_ends(place: Place) -> None:
 
 async def test_command_that_is_not_there(each_place: Place) -> None:
     async with sleeper(each_place) as (containers, container_id):
-        with pytest.raises(Failed, match=r"exec absent: .*absent"):
+        with pytest.raises(Failed, match="absent"):
             await containers.exec(container_id, ExecRequest(args=("absent",)))
         with pytest.raises(Invalid, match="no command"):
             await containers.exec(container_id, ExecRequest(args=()))

@@ -200,7 +200,7 @@ def test_files_are_for_root_only(layers: Any) -> None:
     result = layers.build(sample(layers))
     assert result.path.stat().st_mode & 0o777 == 0o600
     path: Path = result.path
-    with pytest.raises(Exception, match="File exists"):
+    with pytest.raises(Exception, match="file exists"):
         LayerBuilder(path, compression="none")
 
 
