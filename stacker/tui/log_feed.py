@@ -90,7 +90,11 @@ class LogFeed:
             line
             for time_ns, stream, content in assembled.feed(frames)
             for line in log_text.lines(
-                time_ns, stream, content, source="" if self._target.name else source, most=KEPT
+                time_ns,
+                stream,
+                content,
+                source="" if self._target.name else source,
+                most=KEPT,
             )
         ]
         if not found:

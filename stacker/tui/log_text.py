@@ -60,10 +60,10 @@ def matches(line: LogLine, words: Iterable[str]) -> bool:
     return all(word in text for word in words)
 
 
-def fold(line: LogLine, width: int, *, stamps: bool, wrap: bool) -> list[Piece]:
+def fold(line: LogLine, width: int, *, stamps: bool, wrap: bool, pad: int = 0) -> list[Piece]:
     """Cut a line into rows of the screen; without ``wrap`` what does not fit is left away."""
     head = f"{stamp(line.time_ns)} " if stamps else ""
-    head += f"{line.source} │ " if line.source else ""
+    head += f"{line.source.ljust(pad)} │ " if line.source else ""
     text = head + line.text
     if text.isascii() or cell_len(text) == len(text):
         parts = [text[at : at + width] for at in range(0, len(text), width)] or [""]

@@ -39,6 +39,7 @@ class LogView(ScrollView, can_focus=True):
         self._heights: deque[int] = deque()
         """Rows of the screen that each line takes."""
         self._rows: list[Piece] = []
+        self._widest_source = 0
         self._empty = empty
         self._words: tuple[str, ...] = ()
         self.follows = True
@@ -51,9 +52,14 @@ class LogView(ScrollView, can_focus=True):
 
     def add(self, lines: Iterable[LogLine]) -> None:
         """Put lines below the others."""
+        widest = self._widest_source
         for line in lines:
             self._lines.append(line)
             self._fold(line)
+            widest = max(widest, len(line.source))
+        if widest > self._widest_source:
+            self._widest_source = widest
+            self._fold_all()
         gone = 0
         while len(self._lines) > KEPT:
             self._lines.popleft()
@@ -68,6 +74,7 @@ class LogView(ScrollView, can_focus=True):
         self._lines.clear()
         self._heights.clear()
         self._rows.clear()
+        self._widest_source = 0
         self.follows = True
         self._settle()
 
@@ -135,7 +142,9 @@ class LogView(ScrollView, can_focus=True):
         pieces: list[Piece] = []
         if log_text.matches(line, self._words):
             width = max(1, self.size.width - 2)
-            pieces = log_text.fold(line, width, stamps=self.stamps, wrap=self.wraps)
+            pieces = log_text.fold(
+                line, width, stamps=self.stamps, wrap=self.wraps, pad=self._widest_source
+            )
         self._heights.append(len(pieces))
         self._rows += pieces
 
