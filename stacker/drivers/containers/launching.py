@@ -68,7 +68,7 @@ class Launcher:
             said = message.message if isinstance(message, Refused) else ""
             await self.clear(container_id)
             reason = runtime.last_error() or said or "the runtime gave no reason"
-            raise Failed(f"start: {Path(runtime.program).name}: {reason}")
+            raise Failed(f"{Path(runtime.program).name}: {reason}")
 
         fds = (reply.take_fd(), reply.take_fd())
         entry = self._table.started(container_id, message.pid, message.start_time, fds)

@@ -77,6 +77,14 @@ class Entry:
                 self.held.append(os.open(bundle / name, os.O_RDWR | os.O_NONBLOCK))
 
 
+def _read_pid(path: Path) -> int | None:
+    try:
+        pid = int(path.read_bytes()[:16])
+    except (OSError, ValueError):
+        return None
+    return pid if pid > 0 else None
+
+
 class Table:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
@@ -103,6 +111,28 @@ class Table:
                 entry.hold_outputs(directory)
                 entry.cgroups = entry.cgroups or cgroups.of_process(last.pid)
             entry.oom = cgroups.oom_kills(entry.cgroups) > 0
+            self._entries[key] = entry
+        self._load_survivors(boot_id)
+
+    def _load_survivors(self, boot_id: str) -> None:
+        """Find what runs although the journal, which is damaged then, does not say so."""
+        for directory in self._paths.bundles.iterdir():
+            key, known = directory.name, self._entries.get(directory.name)
+            if not is_id(key) or (known is not None and known.running):
+                continue
+            pid = _read_pid(directory / "pid")
+            started = kernel.start_time(pid) if pid is not None else None
+            if pid is None or started is None:
+                continue
+            # the pid may be somebody else's by now; who is in the container's cgroups is the one
+            found = cgroups.of_process(pid)
+            if not any(key in path.split("/") for path in found.values()):
+                continue
+            last = LastProcess(pid=pid, start_time=started, boot_id=boot_id)
+            entry = Entry(key, last, this_boot=True)
+            entry.pidfd = kernel.open_process(pid, started)
+            entry.hold_outputs(directory)
+            entry.cgroups = found
             self._entries[key] = entry
 
     def refresh(self) -> None:
