@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from anyio import to_thread
@@ -71,11 +71,8 @@ def candidate(
             for name in stack.services
             if name not in wanted and (name in held or name not in there)
         ),
-        refresh=frozenset(
-            service.image
-            for name, service in stack.services.items()
-            if name in wanted and (pull or service.pull_policy) == "always"
-        ),
+        refresh=_images_of(stack, wanted, "always", pull=pull),
+        offline=_images_of(stack, wanted, "never", pull=pull),
         recreate=frozenset(r.id for r in containers if force_recreate and r.service in wanted),
         rerun=frozenset(
             r.id
@@ -92,7 +89,23 @@ def restored(record: StackRecord) -> Desired:
         stack = Stack.model_validate(record.stack)
     except ValueError as error:
         raise Corrupt(f"stored stack {record.name}: {error}") from error
-    return Desired(stack=stack, generation=record.generation, stopped=record.stopped)
+    return Desired(
+        stack=stack,
+        generation=record.generation,
+        stopped=record.stopped,
+        offline=_images_of(stack, stack.services, "never", pull=None),
+    )
+
+
+def _images_of(
+    stack: Stack, services: Collection[str], policy: str, *, pull: str | None
+) -> frozenset[str]:
+    """Images of the services that have this pull policy; ``pull`` overrides all of theirs."""
+    return frozenset(
+        stack.services[name].image
+        for name in services
+        if (pull or stack.services[name].pull_policy) == policy
+    )
 
 
 def declaration_of(record: StackRecord) -> Declaration:

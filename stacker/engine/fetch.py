@@ -26,7 +26,7 @@ async def pull_images(
                 cause="asked for",
                 reference=reference,
                 platform=platform or None,
-                always=policy == "always",
+                policy=policy,
             )
             for reference, platform in wanted
         ),

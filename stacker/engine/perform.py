@@ -91,7 +91,7 @@ class Performer:
     async def _pull(self, operation: PullImage) -> None:
         image = await self._tools.images.ensure(
             operation.reference,
-            policy="always" if operation.always else "missing",
+            policy=operation.policy,
             platform=operation.platform,
             progress=self._progress,
         )
@@ -172,10 +172,10 @@ class Performer:
             started = await tools.launcher.launch(
                 stack, record, image, Contents(tools.volumes, stack), parents=parents
             )
-        except StackerError as error:
+        except StackerError:
             tools.launcher.forget(record.id)  # whatever is amiss is made again the next time
             self._note_failed_start(record, restart=operation.restart)
-            raise type(error)(f"container {record.name}: {error.message}") from error
+            raise
 
         check = check_of(service.healthcheck, image.config.healthcheck)
         tools.records.update(

@@ -17,6 +17,8 @@ class Desired:
     """Services that the user has stopped; all of them when the whole stack is."""
     refresh: frozenset[str] = frozenset()
     """Image references to ask the registry for in this pass (``--pull always``)."""
+    offline: frozenset[str] = frozenset()
+    """Image references not to ask the registry for (``--pull never``)."""
     recreate: frozenset[str] = frozenset()
     """Container ids to make anew although nothing changed (``--force-recreate``)."""
     restart: frozenset[str] = frozenset()

@@ -28,8 +28,8 @@ class Operation:
 class PullImage(Operation):
     reference: str
     platform: str | None = None
-    always: bool = False
-    """Ask the registry even when the image is here."""
+    policy: str = "missing"
+    """``always``: ask the registry even when the image is here; ``never``: do not ask it."""
 
     @property
     def text(self) -> str:

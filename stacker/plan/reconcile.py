@@ -111,12 +111,13 @@ class _Reconciliation:
             if service.image in self._pulls or not (refresh or (makes and not present)):
                 continue
 
+            offline = service.image in self._desired.offline
             self._pulls[service.image] = self._builder.add(
                 PullImage(
                     cause="asked for" if refresh else "not there",
                     reference=service.image,
                     platform=service.platform,
-                    always=refresh,
+                    policy="always" if refresh else "never" if offline else "missing",
                 )
             )
 

@@ -48,7 +48,7 @@ CASES = (
     Case(
         "never pulled",
         GOOD.replace(IMAGE, "127.0.0.1:9/nosuch:1") + "    pull_policy: never\n",
-        "127.0.0.1:9/nosuch:1",
+        "image 127.0.0.1:9/nosuch:1 is not here, and its pull policy is never",
     ),
     Case(
         "dependency cycle",

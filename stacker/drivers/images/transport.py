@@ -8,6 +8,7 @@ only.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -191,12 +192,19 @@ def translated(url: URL) -> Generator[None]:
     except aiohttp.ClientConnectorError as error:
         if isinstance(error.os_error.__cause__, StackerError):
             raise error.os_error.__cause__ from error
-        raise Unavailable(f"cannot reach {place}: {error.os_error.strerror or error}") from error
+        raise Unavailable(f"cannot reach {place}: {_reason(error.os_error)}") from error
     except TimeoutError as error:
         raise Unavailable(f"{place} does not answer in time") from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise Corrupt(f"{trust.shown(url)} is not an address") from error
     except (aiohttp.ClientResponseError, http_exceptions.HttpProcessingError) as error:
         raise Unavailable(f"{place} does not speak HTTP properly") from error
+    except aiohttp.ClientPayloadError as error:
+        raise Unavailable(f"{place} ended its answer early") from error
     except (aiohttp.ClientError, OSError) as error:
         raise Unavailable(f"the connection to {place} broke: {error or 'closed'}"[:300]) from error
+
+
+def _reason(error: OSError) -> str:
+    """Say it in the system's words; asyncio puts its own, with an address, in their place."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)

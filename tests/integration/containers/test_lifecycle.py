@@ -110,7 +110,7 @@ async def test_out_of_memory_is_known(place: Place) -> None:
 async def test_failures_name_the_runtime_and_its_reason(each_place: Place) -> None:
     async with each_place.open() as containers:
         launch = each_place.launch("/bin/absent")
-        with pytest.raises(Failed, match=r"start: .*absent"):
+        with pytest.raises(Failed, match=r"absent"):
             await containers.start(launch)
         assert await containers.observe() == {}
 
