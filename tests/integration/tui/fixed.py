@@ -207,11 +207,12 @@ class FixedSupervisor:
         follow: bool = False,
     ) -> Held:
         records: list[object] = []
-        for row in self._containers:
+        # one after the other: the order of lines is the same in however many parts they arrive
+        for position, row in enumerate(self._containers):
             if row.stack != stack or (services and row.service not in services):
                 continue
             content = b"".join(
-                frames.build(int(NOW + number) * 10**9, frames.STDOUT, line)
+                frames.build(int(NOW + 60 * position + number) * 10**9, frames.STDOUT, line)
                 for number, line in enumerate(SERVICE_LINES.get(row.service, DEFAULT_LINES))
             )
             record = LogRecord(container=row.name, service=row.service, length=len(content))
