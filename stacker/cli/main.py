@@ -49,13 +49,23 @@ MODULES = {"import": "import_", "exec": "exec_"}
 
 def entry() -> None:
     """Run and end the process: the console script."""
-    sys.exit(main(sys.argv[1:]))
+    import os
+
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed by the caller: `stacker ps >&-`
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 for the process's life
+    code = main(sys.argv[1:])
+    # at once: taking the interpreter apart is a tenth of the time that `stacker ps` takes
+    os._exit(code)
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command line and return its exit code."""
+    """Run one command line and return its exit code; all that it printed is written then."""
     try:
-        return _run(arguments)
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
     except UsageError as error:
         notes.error(f"{error}")
         return Exit.USAGE
@@ -68,6 +78,10 @@ def main(arguments: list[str]) -> int:
         # the reader has what it wanted; keep Python from flushing into the closed pipe again
         _drop_stdout()
         return 141  # 128 + SIGPIPE, as from a program that the signal has ended
+    except OSError as error:
+        notes.error(f"{error.filename or 'print the answer'}: {error.strerror or error}".lower())
+        _drop_stdout()
+        return Exit.ERROR
 
 
 def _run(arguments: list[str]) -> int:
@@ -82,7 +96,6 @@ def _run(arguments: list[str]) -> int:
 
     module = __import__(f"stacker.cli.{MODULES.get(verb, verb)}", fromlist=["run"])
     code: int = module.run(Call(leading, _arguments(verb, module, rest[1:])))
-    sys.stdout.flush()
     return code
 
 
