@@ -10,7 +10,7 @@ TEST_PACKAGES := busybox-static docker-registry skopeo umoci crun runc erofs-uti
 	procps openssl tmux strace
 
 .DEFAULT_GOAL := help
-.PHONY: help up down image install ui check test soak format lock clean
+.PHONY: help up down image install ui check test soak format lock screenshot clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ soak: $(VENV)/.dev .test-packages ## the tests that ask for many rounds, with th
 format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+screenshot: install ## draw the dashboard's picture anew, from the stacks that are up
+	$(BIN)/python docs/images/dashboard.py g t > docs/images/dashboard.svg
 
 lock: $(VENV)/.made ## resolve the dependencies anew and write both lock files
 	$(BIN)/python packaging/lock.py
