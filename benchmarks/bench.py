@@ -88,6 +88,20 @@ def median_of(action: Callable[[], float], runs: int) -> tuple[float, float, flo
     return statistics.median(values), min(values), max(values)
 
 
+def medians_of(
+    actions: dict[str, Callable[[], float]], runs: int
+) -> dict[str, tuple[float, float, float]]:
+    """The same for several, in turns, so that what else the machine does meets all of them."""
+    values: dict[str, list[float]] = {name: [] for name in actions}
+    for _ in range(runs + 1):
+        for name, action in actions.items():
+            values[name].append(action())
+    return {
+        name: (statistics.median(taken[1:]), min(taken[1:]), max(taken[1:]))
+        for name, taken in values.items()
+    }
+
+
 def row(
     name: str, measured: tuple[float, float, float], *, unit: str = "s", limit: str = ""
 ) -> None:
@@ -101,6 +115,7 @@ __all__ = [
     "Stacker",
     "eventually",
     "median_of",
+    "medians_of",
     "own_stacker",
     "row",
     "stack_of",
