@@ -97,6 +97,13 @@ class Clients:
         self.on_gone: Callable[[], None] = lambda: None
         loop.watch(listener.fileno(), self._accept)
 
+    def listen_on(self, listener: socket.socket) -> None:
+        """Accept from another socket in place of the one before."""
+        self._loop.unwatch(self._listener.fileno())
+        self._listener.close()
+        self._listener = listener
+        self._loop.watch(listener.fileno(), self._accept)
+
     def __len__(self) -> int:
         return len(self._all)
 

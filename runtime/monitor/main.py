@@ -31,8 +31,11 @@ from runtime.wire.messages import Exited
 SOCKET = "monitor.sock"
 LOCKED = 3
 
+Place = tuple[int, int] | None
+"""Device and inode of the socket's file."""
+
 _GRACE_S = 60.0
-_IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2)
+_IGNORED = (signal.SIGINT, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def main(arguments: list[str]) -> int:
@@ -56,7 +59,7 @@ def main(arguments: list[str]) -> int:
     set_dumpable(False)
     set_child_subreaper(True)
     _protect_from_oom()
-    _run(directory, listener, builtin)
+    place = _run(directory, listener, place, builtin, lock)
     # somebody may have removed the lock's file, and another monitor may listen there by now
     if _identity(f"{directory}/{SOCKET}") == place:
         os.unlink(f"{directory}/{SOCKET}")
@@ -64,7 +67,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _run(directory: str, listener: socket.socket, builtin: Builtin) -> None:
+def _run(
+    directory: str, listener: socket.socket, place: Place, builtin: Builtin, lock: int
+) -> Place:
+    """Serve until the end; returns which file the socket is then."""
     with open("/proc/sys/kernel/random/boot_id") as file:
         boot_id = file.read().strip()
     loop = Loop()
@@ -87,12 +93,25 @@ def _run(directory: str, listener: socket.socket, builtin: Builtin) -> None:
         # whoever stops the whole session or unit must not take the containers' parent away
         if signal.SIGTERM in numbers and not server.busy:
             loop.end()
+        if signal.SIGHUP in numbers:
+            listen_again()
+
+    def listen_again() -> None:
+        """The supervisor does not find the socket: somebody has removed it."""
+        nonlocal place
+        if _identity(f"{directory}/{SOCKET}") != place:
+            replacement, place = _listen(directory)
+            clients.listen_on(replacement)
 
     woken = _wake_by_signals()
+    # only now: who reads the pid there may send it SIGHUP
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, b"%d\n" % os.getpid(), 0)
     loop.watch(woken, signalled)
     gc.collect()
     gc.freeze()
     loop.run()
+    return place
 
 
 class Deserted:
@@ -122,7 +141,7 @@ def _lock(path: str) -> int:
     return fd
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def _identity(path: str) -> Place:
     try:
         found = os.lstat(path)
     except OSError:
@@ -130,7 +149,7 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _listen(directory: str) -> tuple[socket.socket, tuple[int, int] | None]:
+def _listen(directory: str) -> tuple[socket.socket, Place]:
     """Bind where the last monitor left its socket: the lock says that it is gone.
 
     Returns which file the socket is, too.
@@ -187,7 +206,7 @@ def _wake_by_signals() -> int:
     woken, waking = socket.socketpair()
     woken.setblocking(False)
     waking.setblocking(False)
-    for number in (signal.SIGCHLD, signal.SIGTERM):
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: None)
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)

@@ -7,6 +7,7 @@ them. Version 1, version 2 and both at once: each figure is a row with the file 
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import time
 from collections.abc import Callable
@@ -38,6 +39,15 @@ def of_process(pid: int) -> Cgroups:
             if mount is not None and path != "/" and not path.startswith("/.."):
                 found[controller] = mount + path
     return found
+
+
+def of_container(container_id: str) -> Cgroups:
+    """Find the directories by their name, where nothing else is known of a container."""
+    return {
+        controller: path
+        for controller, mount in _mounts().items()
+        for path in glob.glob(f"{glob.escape(mount)}/*/{container_id}")
+    }
 
 
 def processes(found: Cgroups) -> list[int]:

@@ -84,6 +84,8 @@ class Launcher:
             await self._delete_from_runtime(container_id, self._runtime(program, bundle))
 
         entry = self._table.get(container_id)
+        if entry is None and cgroups.signal_all(cgroups.of_container(container_id), signal.SIGKILL):
+            was_launched = True  # every note about it is lost, but not where it runs
         if entry is None and was_launched:
             # a start whose supervisor was killed, or cancelled, before it saw the answer
             await self._until_forgotten(container_id)
@@ -142,7 +144,10 @@ class Launcher:
         try:
             program = self._launched_by(container_id)
         except (OSError, ValueError) as error:
-            raise Failed(f"container {container_id}: how it was started is not known") from error
+            holding = self._programs_holding(container_id)
+            if not holding:
+                raise Failed(f"container {container_id}: how it was started is lost") from error
+            program = holding[0]
         return self._runtime(program, self._paths.bundle(container_id))
 
     def _launched_by(self, container_id: str) -> str:

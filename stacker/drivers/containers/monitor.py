@@ -24,7 +24,7 @@ from runtime.wire.messages import (
 from stacker.base.errors import Failed, StackerError, Unavailable
 from stacker.drivers.containers import kernel
 from stacker.drivers.containers.monitor_client import MonitorClient, Reply, expect_done
-from stacker.drivers.containers.monitor_start import start_monitor
+from stacker.drivers.containers.monitor_start import ask_to_listen, start_monitor
 from stacker.drivers.containers.paths import Paths
 from stacker.drivers.containers.table import Entry, Table
 
@@ -128,7 +128,9 @@ class Monitor:
                 if client is not None:
                     return client
                 if not await start_monitor(self._paths.run, self._tag):
-                    # another has the lock: it is about to listen, or its last child to end
+                    # another has the lock: it is about to listen, or its last child to end, or
+                    # somebody has removed its socket
+                    ask_to_listen(self._paths.run)
                     await anyio.sleep(_RETRY_S)
         raise Failed("monitor: it has its lock and does not listen")
 

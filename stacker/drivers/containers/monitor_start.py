@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import anyio.to_thread
@@ -12,12 +14,26 @@ from runtime.linux import sealed
 from stacker.base.errors import Failed
 
 _LOCKED = 3
+_NAME = "stacker-monitor"  # 15 bytes, the most that proc_pid_comm(5) keeps
 _DEADLINE_S = 20.0
 
 
 async def start_monitor(run: Path, tag: str) -> bool:
     """Start one and return once its socket listens; False when another one has the lock."""
     return await anyio.to_thread.run_sync(_start, run, tag)
+
+
+def ask_to_listen(run: Path) -> None:
+    """Have the monitor that holds the lock make its socket again, where it has gone."""
+    with suppress(OSError, ValueError):
+        pid = int((run / "monitor.lock").read_bytes()[:16])
+        pidfd = os.pidfd_open(pid)
+        try:
+            # read after the pidfd is held: else the number might become somebody else's
+            if Path(f"/proc/{pid}/comm").read_text().strip() == _NAME:
+                signal.pidfd_send_signal(pidfd, signal.SIGHUP)
+        finally:
+            os.close(pidfd)
 
 
 def _start(run: Path, tag: str) -> bool:
