@@ -26,8 +26,6 @@ class Prepared:
     """Where on the host everything is that the bundle refers to."""
 
     rootfs: Path
-    sandbox: Sandbox | None
-    """None: the host's network, or another container's."""
     netns: str | None
     """Path of the network namespace to join; None: the host's."""
     files: dict[str, str]
@@ -71,11 +69,10 @@ class Preparer:
             work=directory / "work",
             target=rootfs,
         )
-        sandbox, netns = await self._network(stack, record, service)
+        sandbox = await self._network(stack, record, service)
         return Prepared(
             rootfs=rootfs,
-            sandbox=sandbox,
-            netns=netns,
+            netns=sandbox.netns if sandbox is not None else None,
             files=await self._files(record, service, sandbox),
             contents=await self._volumes.write_contents(record.id, await contents.files(service)),
             volumes=await self._volume_paths(stack, record, service, image, rootfs),
@@ -100,17 +97,17 @@ class Preparer:
 
     async def _network(
         self, stack: Stack, record: ContainerRecord, service: Service
-    ) -> tuple[Sandbox | None, str | None]:
+    ) -> Sandbox | None:
+        """Return the network it has, or shares: names are looked up where its addresses are."""
         if service.network_mode == "host":
-            return None, None
+            return None
         if record.shared_sandbox is not None:
             for sandbox in await self._networks.sandboxes():
                 if sandbox.container_id == record.shared_sandbox:
-                    return None, sandbox.netns
+                    return sandbox
             raise Failed(f"container {record.name}: the network it shares is gone")
 
-        sandbox = await self._networks.attach(sandbox_spec(stack, record))
-        return sandbox, sandbox.netns
+        return await self._networks.attach(sandbox_spec(stack, record))
 
     async def _files(
         self, record: ContainerRecord, service: Service, sandbox: Sandbox | None

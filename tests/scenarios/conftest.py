@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def busybox_tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def stacker(busybox_tar: Path) -> Iterator[Stacker]:
+    with a_stacker(busybox_tar) as stacker:
+        yield stacker
+
+
+@contextmanager
+def a_stacker(busybox_tar: Path) -> Iterator[Stacker]:
     # short: a unix socket's path has no room for more than 107 bytes
     directory = Path(tempfile.mkdtemp(prefix="sk-", dir="/tmp"))
     stacker = Stacker(directory=directory)
@@ -43,3 +50,10 @@ def stacker(busybox_tar: Path) -> Iterator[Stacker]:
             sys.stderr.write(log.read_text()[-20_000:])
     leaks.assert_none(before, str(directory), stacker.tag)
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module")
+def shared_stacker(busybox_tar: Path) -> Iterator[Stacker]:
+    """One for all tests of a file: for those that leave it as they found it."""
+    with a_stacker(busybox_tar) as stacker:
+        yield stacker

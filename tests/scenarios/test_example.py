@@ -15,10 +15,10 @@ pytestmark = pytest.mark.root
 EXAMPLE = str(REPOSITORY / "stack.example.yaml")
 
 
-@pytest.fixture
-def example(stacker: Stacker) -> Stacker:
-    stacker.ok("up", "-d", "--wait", EXAMPLE)
-    return stacker
+@pytest.fixture(scope="module")
+def example(shared_stacker: Stacker) -> Stacker:
+    shared_stacker.ok("up", "-d", "--wait", EXAMPLE)
+    return shared_stacker
 
 
 def fetch(path: str = "/") -> str:
@@ -123,6 +123,7 @@ def test_inspect(example: Stacker) -> None:
     assert found["network"]["endpoints"]
 
 
-def test_down_leaves_nothing(example: Stacker) -> None:
+def test_down_leaves_nothing_and_up_comes_back(example: Stacker) -> None:
     example.ok("down", "-v", "-p", "example")
     assert example.json("ps", "-a")["containers"] == []
+    example.ok("up", "-d", "--wait", EXAMPLE)

@@ -1,4 +1,4 @@
-"""The supervisor may be killed, restarted or doubled: containers do not notice."""
+"""Supervisor and monitor may be killed, restarted or doubled: containers do not notice."""
 
 from __future__ import annotations
 
@@ -133,3 +133,56 @@ def test_any_command_brings_a_supervisor_that_died_back(steady: Stacker) -> None
     after = steady.containers()
     assert after["steady-web-1"]["pid"] == before["steady-web-1"]["pid"]
     assert steady.running_supervisor() is not None
+
+
+COUNTING = f"""
+name: orphan
+services:
+  counter:
+    image: {IMAGE}
+    command: [sh, -c, "n=0; while :; do echo line $$n; n=$$((n+1)); usleep 5000; done"]
+  job:
+    image: {IMAGE}
+    command: [sh, -c, "trap 'exit 23' TERM; while :; do usleep 50000; done"]
+  kept:
+    image: {IMAGE}
+    command: [sleep, infinity]
+    init: true
+    restart: always
+"""
+
+
+def test_containers_outlive_the_monitor(stacker: Stacker) -> None:
+    stacker.up(COUNTING)
+    before = stacker.containers()
+    monitor = monitor_of(before["orphan-counter-1"]["pid"])
+    os.kill(monitor, signal.SIGKILL)
+
+    def lines() -> list[str]:
+        return stacker.ok("logs", "--no-log-prefix", "-p", "orphan", "counter").splitlines()
+
+    eventually(lambda: not os.path.exists(f"/proc/{monitor}"), what="the monitor's end")
+    count = len(lines())
+    eventually(lambda: len(lines()) > count + 10, what="lines through the next monitor")
+    after = stacker.containers()
+    assert {n: r["pid"] for n, r in after.items()} == {n: r["pid"] for n, r in before.items()}
+    numbers = [int(line.split()[1]) for line in lines() if line.startswith("line ")]
+    assert numbers == list(range(len(numbers)))
+
+    stacker.ok("stop", "-p", "orphan", "job")
+    assert stacker.containers()["orphan-job-1"]["exit_code"] == 23
+    os.kill(after["orphan-kept-1"]["pid"], signal.SIGKILL)
+    eventually(
+        lambda: (
+            stacker.containers()["orphan-kept-1"]["pid"]
+            not in (None, after["orphan-kept-1"]["pid"])
+        ),
+        what="its next process",
+    )
+    stacker.ok("exec", "-T", "-p", "orphan", "kept", "true")
+
+
+def monitor_of(pid: int) -> int:
+    """The parent of a container's first process."""
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
