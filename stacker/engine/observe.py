@@ -8,7 +8,8 @@ from dataclasses import replace
 from stacker.engine.containers import missed_exits, observed
 from stacker.engine.tools import Tools
 from stacker.plan.desired import Desired, used_networks
-from stacker.plan.observed import Observed, ObservedContainer, ObservedImage
+from stacker.plan.observed import Observed, ObservedContainer, ObservedImage, Status
+from stacker.stack.model.stack import Stack
 
 
 async def observe(
@@ -20,7 +21,10 @@ async def observe(
     networks = {network.name for network in used if network.external}
     volumes = {volume.name for volume in stack.volumes.values()} if stack else set[str]()
     return Observed(
-        containers=(await observe_containers(tools, (name,)))[name],
+        containers=tuple(
+            replace(c, problem="nothing is known of its network") if _lost(c, stack) else c
+            for c in (await observe_containers(tools, (name,)))[name]
+        ),
         networks=tuple(
             n if n.stack == name else replace(n, problem=None)  # its own stack repairs it
             for n in await tools.networks.observe()
@@ -31,6 +35,17 @@ async def observe(
         ),
         images=await _images(tools, desired),
         contents=contents,
+    )
+
+
+def _lost(container: ObservedContainer, stack: Stack | None) -> bool:
+    """Whether a running container ought to be on a network, and no state file knows of it."""
+    service = stack.services.get(container.service) if stack is not None else None
+    return (
+        service is not None
+        and container.status is Status.RUNNING
+        and bool(service.networks)
+        and not container.endpoints
     )
 
 

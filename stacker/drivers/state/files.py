@@ -40,9 +40,8 @@ class Records:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is neither a stack nor a container, not even a damaged one."""
-        directories = (self._stacks, self._containers)
-        return not any(any(directory.iterdir()) for directory in directories if directory.is_dir())
+        """Whether there is neither a stack nor a container, not even one without its record."""
+        return not any(self._stacks.glob("*.json")) and not self.container_dirs()
 
     def take_warnings(self) -> tuple[str, ...]:
         """Return what was set aside since the last call."""
