@@ -128,7 +128,8 @@ class Networks:
         for container_id in set(self._memory.records.sandboxes) - set(needed_ids):
             await self._sandboxes.detach(container_id)
         known = planning.known_links(self._tag, self._memory.records)
-        kept = frozenset(self._memory.records.sandboxes)
+        # also those that a lost state file does not name: somebody runs in them
+        kept = frozenset(self._memory.records.sandboxes) | frozenset(needed_ids)
         await self._workers(
             "networks: sweep", sweeping.sweep, self._tag, self._directory, known, kept
         )
