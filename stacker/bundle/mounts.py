@@ -80,7 +80,7 @@ def _asked(
     for target, source in inputs.volumes.items():
         if target not in declared:
             # a volume that the image declares
-            found[_target(target)] = _mount(target, "bind", ["rbind", "rprivate"], source=source)
+            found[_of_image(target)] = _mount(target, "bind", ["rbind", "rprivate"], source=source)
     seen: set[str] = set()
     for mount in service.volumes:
         target = _target(mount.target)
@@ -132,6 +132,14 @@ def _target(target: str) -> str:
     clean = posixpath.normpath(target)
     if not clean.startswith("/") or clean in ("/", "//") or "\0" in clean:
         raise Invalid(f"volumes: {target!r} is not a place in a container")
+    return clean
+
+
+def _of_image(target: str) -> str:
+    """Check a place that an image names: what is masked and read-only there stays so."""
+    clean = _target(target)
+    if clean.split("/")[1] in ("proc", "sys", "dev"):
+        raise Invalid(f"volumes: {target!r}, which the image declares, is the kernel's place")
     return clean
 
 

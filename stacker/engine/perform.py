@@ -16,7 +16,7 @@ from stacker.base.errors import Failed, StackerError
 from stacker.base.ids import new_id
 from stacker.base.signals import signal_number
 from stacker.engine.contents import Contents
-from stacker.engine.prepare import current_container
+from stacker.engine.prepare import current_container, has_sandbox
 from stacker.engine.tools import Tools
 from stacker.oci.image import Image
 from stacker.oci.progress import PullProgress
@@ -272,6 +272,9 @@ class Performer:
         stack = self._declared.stack
         image = await self._image_of(record, stack.services[record.service])
         tools.launcher.forget(record.id)
+        if record.pid is not None and has_sandbox(stack.services[record.service]):
+            # a new namespace would be one that its process is not in
+            await tools.networks.pin_again(record.id, record.pid)
         await tools.launcher.prepare(stack, record, image, Contents(tools.volumes, stack))
         tools.bus.emit(
             "network.repaired",

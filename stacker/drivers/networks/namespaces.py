@@ -40,6 +40,14 @@ def make_pinned(path: Path, inside: Callable[[], T]) -> T:
         return inside()
 
 
+def pin_of_process(path: Path, pid: int) -> None:
+    """Mount a process's namespace on a path, unless one is mounted there."""
+    if not is_pinned(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)
+        mount(f"/proc/{pid}/ns/net", os.fspath(path), None, MS_BIND)
+
+
 def call_in(path: Path, inside: Callable[[], T]) -> T:
     """Call something in the namespace that is pinned to a path."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -18,7 +18,14 @@ import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
 from stacker.base.errors import StackerError
-from stacker.drivers.networks import container_files, names, observing, planning, sweeping
+from stacker.drivers.networks import (
+    container_files,
+    names,
+    namespaces,
+    observing,
+    planning,
+    sweeping,
+)
 from stacker.drivers.networks.keep import KeepFds
 from stacker.drivers.networks.memory import Memory
 from stacker.drivers.networks.name_service import NameService
@@ -105,6 +112,15 @@ class Networks:
     async def attach(self, spec: SandboxSpec) -> Sandbox:
         """Make or repair a container's network namespace; Conflict names who has a port."""
         return await self._sandboxes.attach(spec)
+
+    async def pin_again(self, container_id: str, pid: int) -> None:
+        """Name the namespace of a process that runs, where somebody has taken the name away."""
+        await self._workers(
+            f"container {container_id}: pin its namespace",
+            namespaces.pin_of_process,
+            self._directory / container_id,
+            pid,
+        )
 
     async def detach(self, container_id: str) -> None:
         """Remove a sandbox and free its addresses and ports."""
