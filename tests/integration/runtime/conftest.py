@@ -207,12 +207,13 @@ def audited(runtime: Runtime, identity: str) -> Iterator[Runtime]:
     """Orphans come to us while the test runs; afterwards nothing may be left anywhere."""
     set_child_subreaper(True)
     descriptors = set(os.listdir("/proc/self/fd"))
+    children = _children()
     try:
         yield runtime
     finally:
         # killed and reaped before: runc cannot remove a cgroup that holds a corpse
         runtime.call("kill", identity, "KILL")
-        _reap()
+        _reap(children)
         runtime.call("delete", "--force", identity)
         set_child_subreaper(False)
     left = set(os.listdir(runtime.root)) - {CACHE} if runtime.root.exists() else set[str]()
@@ -222,16 +223,20 @@ def audited(runtime: Runtime, identity: str) -> Iterator[Runtime]:
     assert set(os.listdir("/proc/self/fd")) == descriptors
 
 
-def _reap() -> None:
+def _reap(others: frozenset[int]) -> None:
+    """Reap all but the children that were there before: a registry of another test, say."""
+
     def none_left() -> bool:
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return True
-        return False
+        for pid in _children() - others:
+            os.waitpid(pid, os.WNOHANG)
+        return _children() <= others
 
     wait_until(none_left)
+
+
+def _children() -> frozenset[int]:
+    tasks = Path("/proc/self/task").iterdir()
+    return frozenset(int(pid) for task in tasks for pid in (task / "children").read_text().split())
 
 
 def _mounts(below: Path) -> list[str]:
