@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,17 +65,23 @@ def test_a_process_of_an_earlier_boot_is_forgotten_but_not_how_a_one_shot_ended(
 
 
 @given(cut=st.integers(min_value=0, max_value=400))
-def test_any_truncation_is_set_aside(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_truncation_gives_way_to_the_first_record(
+    cut: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     records = Records(tmp_path_factory.mktemp("state"))
     records.prepare()
     records.save_container(RECORD)
+    records.save_container(replace(RECORD, restarts=99))
     path = records.container_dir(RECORD.id) / "record.json"
     whole = path.read_bytes()
     path.write_bytes(whole[: min(cut, len(whole) - 1)])
+    assert records.load_containers() == (RECORD,)
+    assert len(records.take_warnings()) == 1
+    assert records.load_containers() == (RECORD,)
+    assert records.take_warnings() == ()
+    (path.parent / "made.json").write_bytes(b"")
     assert records.load_containers() == ()
     assert len(records.take_warnings()) == 1
-    assert records.load_containers() == ()
-    assert records.take_warnings() == ()
 
 
 @pytest.mark.parametrize("value", [None, [], {}, {"version": 99}, {"version": 1}])
