@@ -99,12 +99,25 @@ class NetworkLife:
             )
         return record
 
+    async def forwarding_before(self, step: str) -> bool:
+        """What ``ip_forward`` was: as recorded, or as the bridges tell where no record is left."""
+        recorded = self._memory.records.forwarding_before
+        if recorded is not None:
+            return recorded
+        kernel = await self._workers(step, observing.look)
+        return forwarding.before(self._tag, kernel)
+
+    async def restore_forwarding(self, step: str, before: bool) -> None:
+        """Put it back when no network leads out any more."""
+        records = self._memory.records
+        if not any(not other.spec.internal for other in records.networks.values()):
+            await self._workers(f"{step}: put ip_forward back", _put_back, self._tag, before)
+        if not records.networks:
+            self._memory.records = replace(records, forwarding_before=None)
+
     async def _raise(self, record: NetworkRecord) -> None:
         name = record.spec.name
-        kernel = await self._workers(f"network {name}", observing.look)
-        before = self._memory.records.forwarding_before
-        if before is None:
-            before = forwarding.before(self._tag, kernel)
+        before = await self.forwarding_before(f"network {name}")
         members = planning.links_on(self._tag, name, self._memory.records)
         self._memory.records = replace(
             self._memory.records.with_network(record), forwarding_before=before
@@ -123,18 +136,13 @@ class NetworkLife:
             raise Conflict(f"network {name}: container {members[0].spec.name} is still on it")
 
         await self._name_service.stop(name)
+        before = await self.forwarding_before(f"network {name}")
         await self._workers(
             f"network {name}: remove the bridge", bridges.remove, record.bridge, self._tag
         )
         rest = self._memory.records.without_network(name)
-        if not any(not other.spec.internal for other in rest.networks.values()):
-            before = rest.forwarding_before
-            await self._workers(
-                f"network {name}: put ip_forward back", _put_back, self._tag, before
-            )
-        if not rest.networks:
-            rest = replace(rest, forwarding_before=None)
         self._memory.records = rest
+        await self.restore_forwarding(f"network {name}", before)
         await self._rules.apply()
         await self._memory.save()
 
@@ -145,6 +153,5 @@ def _open(record: NetworkRecord) -> None:
         sysctls.set_forwarding(True)
 
 
-def _put_back(tag: str, before: bool | None) -> None:
-    if before is not None:
-        forwarding.put_back(tag, observing.look(), before=before)
+def _put_back(tag: str, before: bool) -> None:
+    forwarding.put_back(tag, observing.look(), before=before)
