@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stacker.oci import challenge
 from stacker.oci.challenge import Challenge
+from tests.support.quick import quick
 
 EXAMPLES: dict[str, list[tuple[str, dict[str, str]]]] = {
     'Basic realm="x"': [("basic", {"realm": "x"})],
@@ -71,6 +70,4 @@ def test_any_text_is_survived(header: str) -> None:
 
 @pytest.mark.parametrize("part", ['a="\\', "a,", " ", "a=", '"', "a b=", ",,,"])
 def test_no_long_thinking(part: str) -> None:
-    before = time.monotonic()
-    challenge.parse("Bearer " + part * (8000 // len(part)))
-    assert time.monotonic() - before < 0.5
+    quick(lambda: challenge.parse("Bearer " + part * (8000 // len(part))), limit_s=0.5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from stacker.base.errors import Invalid, NotFound
 from stacker.stack.load.pipeline import STAGES, LoadedStack, load_stack
 from stacker.stack.load.read import find_stack_file, find_stack_files
+from tests.support.quick import quick
 
 ONE = "services: {a: {image: a}}\n"
 
@@ -231,6 +231,4 @@ def test_fifty_services_load_in_a_tenth_of_a_second(project: Path) -> None:
         f"services:\n{text}networks: {{n: }}\nvolumes: {{data: }}\n"
     )
     load(project)
-    started = time.process_time()
-    assert len(load(project).stack.services) == 50
-    assert time.process_time() - started < 0.1
+    assert len(quick(lambda: load(project), limit_s=0.1).stack.services) == 50
