@@ -130,8 +130,13 @@ async def test_monitor_is_killed_again_and_again(each_place: Place) -> None:
 
 async def test_container_ends_while_no_monitor_runs(place: Place) -> None:
     async with place.open() as containers:
-        launch = place.shell("trap 'echo last; exit 9' TERM; while :; do sleep 0.02; done")
+        script = "trap 'echo last; exit 9' TERM; echo trapped; while :; do sleep 0.02; done"
+        launch = place.shell(script)
         started = await containers.start(launch)
+        # before that, the first process of a pid namespace ignores the signal for ever
+        with anyio.fail_after(20):
+            while await read_lines(containers, launch.container_id) != [b"trapped"]:
+                await anyio.sleep(0.01)
         pid = containers.monitor_pid
         assert pid is not None
         os.kill(started.pid, signal.SIGSTOP)
@@ -139,7 +144,7 @@ async def test_container_ends_while_no_monitor_runs(place: Place) -> None:
         os.kill(pid, signal.SIGKILL)
         os.kill(started.pid, signal.SIGCONT)
         assert (await containers.wait(launch.container_id)).code == 9
-        assert await read_lines(containers, launch.container_id) == [b"last"]
+        assert await read_lines(containers, launch.container_id) == [b"trapped", b"last"]
 
 
 async def test_both_are_killed_and_nobody_knows_the_end(place: Place) -> None:
