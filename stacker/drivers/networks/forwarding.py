@@ -12,14 +12,17 @@ from stacker.drivers.networks import marks, names, sysctls
 from stacker.drivers.networks.observing import Kernel
 
 
-def before(tag: str, kernel: Kernel) -> bool:
-    """What the switch was before any supervisor touched it, this one included."""
+def before(tag: str, kernel: Kernel, *, noted: bool | None) -> bool:
+    """What the switch was before any supervisor touched it, this one included.
+
+    ``noted``: what this one noted in its state root, for when no bridge is left to tell.
+    """
     for link in kernel.links.values():
         if link.alias.startswith(marks.mark(tag)) or names.is_bridge_of_another(tag, link.name):
             told = marks.forwarding_before(link.alias)
             if told is not None:
                 return told
-    return kernel.forwarding
+    return kernel.forwarding if noted is None else noted
 
 
 def put_back(tag: str, kernel: Kernel, *, before: bool) -> None:

@@ -13,6 +13,7 @@ import anyio
 
 from stacker.base.errors import Conflict, NotFound
 from stacker.drivers.networks import bridges, forwarding, marks, observing, planning, sysctls
+from stacker.drivers.networks.forwarding_note import ForwardingNote
 from stacker.drivers.networks.memory import Memory
 from stacker.drivers.networks.name_service import NameService
 from stacker.drivers.networks.records import NetworkRecord
@@ -33,6 +34,7 @@ class NetworkLife:
         name_service: NameService,
         resolvers: HostResolvers,
         workers: Workers,
+        note: ForwardingNote,
     ) -> None:
         self._tag = tag
         self._memory = memory
@@ -40,6 +42,7 @@ class NetworkLife:
         self._name_service = name_service
         self._resolvers = resolvers
         self._workers = workers
+        self._note = note
         self._one_at_a_time = anyio.Lock()
 
     async def ensure(self, spec: NetworkSpec) -> NetworkRecord:
@@ -100,12 +103,13 @@ class NetworkLife:
         return record
 
     async def forwarding_before(self, step: str) -> bool:
-        """What ``ip_forward`` was: as recorded, or as the bridges tell where no record is left."""
+        """What ``ip_forward`` was: as recorded, or as bridges or the note tell where it is lost."""
         recorded = self._memory.records.forwarding_before
         if recorded is not None:
             return recorded
         kernel = await self._workers(step, observing.look)
-        return forwarding.before(self._tag, kernel)
+        noted = await self._workers(step, self._note.read)
+        return forwarding.before(self._tag, kernel, noted=noted)
 
     async def restore_forwarding(self, step: str, before: bool) -> None:
         """Put it back when no network leads out any more."""
@@ -113,11 +117,14 @@ class NetworkLife:
         if not any(not other.spec.internal for other in records.networks.values()):
             await self._workers(f"{step}: put ip_forward back", _put_back, self._tag, before)
         if not records.networks:
+            await self._workers(f"{step}: forget ip_forward", self._note.remove)
             self._memory.records = replace(records, forwarding_before=None)
 
     async def _raise(self, record: NetworkRecord) -> None:
         name = record.spec.name
         before = await self.forwarding_before(f"network {name}")
+        if self._memory.records.forwarding_before is None:
+            await self._workers(f"network {name}: note ip_forward", self._note.write, before)
         members = planning.links_on(self._tag, name, self._memory.records)
         self._memory.records = replace(
             self._memory.records.with_network(record), forwarding_before=before

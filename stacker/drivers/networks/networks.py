@@ -26,6 +26,7 @@ from stacker.drivers.networks import (
     planning,
     sweeping,
 )
+from stacker.drivers.networks.forwarding_note import ForwardingNote
 from stacker.drivers.networks.keep import KeepFds
 from stacker.drivers.networks.memory import Memory
 from stacker.drivers.networks.name_service import NameService
@@ -48,6 +49,7 @@ class Networks:
     def __init__(self, *, root: Path, run: Path, tag: str, keep_fds: KeepFds) -> None:
         self._tag = tag
         self._directory = run / "netns"
+        self._note = ForwardingNote(root)
         self._workers = Workers()
         self._memory = Memory(run / "networks.json", self._workers)
         self._keep_fds = keep_fds
@@ -64,7 +66,13 @@ class Networks:
         self._opened.callback(self._rules.close)
         name_service = NameService(tasks, self._memory, self._keep_fds, self._resolvers)
         self._networks = NetworkLife(
-            self._tag, self._memory, self._rules, name_service, self._resolvers, self._workers
+            self._tag,
+            self._memory,
+            self._rules,
+            name_service,
+            self._resolvers,
+            self._workers,
+            self._note,
         )
         self._sandboxes = SandboxLife(
             self._tag, self._directory, self._memory, self._rules, self._keep_fds, self._workers
