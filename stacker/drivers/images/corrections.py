@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacker.base import ids
 from stacker.base.atomic import write_atomic
 from stacker.base.errors import StackerError
 from stacker.drivers.images.durability import Unsynced
@@ -57,7 +56,7 @@ class Corrections:
 
     def make(self, chain: Digest, layer: Path, lowers: Sequence[Path]) -> Correction:
         """Work it out; `lowers` are all images below the layer, lowest first."""
-        fresh = self._places.partial / f"correction-{ids.new_id()[:12]}.erofs"
+        fresh = self._places.partial_correction()
         made = complete_layer(layer, lowers, fresh)
         final = self._places.correction(chain)
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stacker.base import ids
 from stacker.oci.digest import HEX_LENGTHS, Digest
 
 MODE = 0o700
@@ -56,7 +57,15 @@ class Places:
         return self.corrections / chain.algorithm / f"{chain.hex}.json"
 
     def partial_blob(self, digest: Digest) -> Path:
+        """The one name that a later attempt finds again: whoever uses it holds the blob's lock."""
         return self.partial / f"{digest.algorithm}-{digest.hex}.blob"
 
-    def partial_layer(self, digest: Digest) -> Path:
-        return self.partial / f"{digest.algorithm}-{digest.hex}.erofs"
+    def partial_layer(self, diff_id: Digest) -> Path:
+        """A name of its own each time: blobs packed differently may hold the same layer."""
+        return self.partial / f"{diff_id.hex[:12]}-{ids.new_id()[:12]}.erofs"
+
+    def partial_document(self) -> Path:
+        return self.partial / f"document-{ids.new_id()[:12]}"
+
+    def partial_correction(self) -> Path:
+        return self.partial / f"correction-{ids.new_id()[:12]}.erofs"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stacker.base import clock
+from stacker.base.atomic import write_atomic
 from stacker.base.errors import Corrupt, StackerError
 from stacker.drivers.images import catalog
 from stacker.drivers.images.catalog import Catalog
@@ -74,10 +75,10 @@ class Store:
             return
 
         with on_disk("write blob"):
-            fresh = self.places.partial_blob(digest)
+            # two pulls may end with the same manifest at the same moment: each writes its own file
+            fresh = self.places.partial_document()
             try:
-                fresh.write_bytes(data)
-                fresh.chmod(0o600)
+                write_atomic(fresh, data, durable=False)
                 self.unsynced.publish(fresh, final)
             except BaseException:
                 fresh.unlink(missing_ok=True)

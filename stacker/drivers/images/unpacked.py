@@ -60,9 +60,7 @@ class Unpacked:
 
     def builder(self, diff_id: Digest, *, compression: Compression) -> LayerBuilder:
         """Begin a layer under a temporary name."""
-        target = self._places.partial_layer(diff_id)
-        target.unlink(missing_ok=True)
-        return LayerBuilder(target, compression=compression)
+        return LayerBuilder(self._places.partial_layer(diff_id), compression=compression)
 
     def keep(self, result: LayerResult, *, diff_id: Digest) -> None:
         """Make a finished layer visible, if it is the one it should be."""

@@ -163,6 +163,47 @@ async def test_shared_layers_are_fetched_once(
     assert [event.state for event in again] == [PullState.PRESENT]
 
 
+async def test_one_image_under_many_names_at_once(
+    scripted: ScriptedRegistry, layout: Path, images: Images, root: Path
+) -> None:
+    """All of them end with the same manifest, at the same moment."""
+    names = [scripted.add_layout(layout, tag=f"t{number}") for number in range(40)]
+    await _pull_all(images, names)
+    assert len({image.id for image in await images.list()}) == 1
+    assert {image.reference for image in await images.list()} == set(names)
+    _whole(root)
+
+
+async def test_the_same_layers_packed_differently_at_once(
+    pushed: dict[str, str], open_images: OpenImages, tmp_path: Path
+) -> None:
+    """The blobs differ, the layers that they become are the same."""
+    for number in range(5):
+        images = open_images()
+        await _pull_all(images, list(pushed.values()))
+        both = [await images.find(name) for name in pushed.values()]
+        assert both[0] is not None
+        assert both[1] is not None
+        assert both[0].layers == both[1].layers
+        _whole(tmp_path / "root")
+        for layer in both[0].layers:
+            run("fsck.erofs", layer.path)
+        (tmp_path / "root").rename(tmp_path / f"root-{number}")
+
+
+async def _pull_all(images: Images, names: list[str]) -> None:
+    async with anyio.create_task_group() as group:
+        for name in names:
+            group.start_soon(images.ensure, name)
+
+
+def _whole(root: Path) -> None:
+    """Every blob has the digest of its name, and nothing is left half made."""
+    for blob in (root / "images/blobs/sha256").iterdir():
+        assert digest_of(blob.read_bytes()) == f"sha256:{blob.name}"
+    assert list((root / "partial").iterdir()) == []
+
+
 async def test_policies(pushed: dict[str, str], images: Images) -> None:
     with pytest.raises(NotFound, match="never"):
         await images.ensure(pushed["gzip"], policy="never")

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
@@ -19,6 +20,8 @@ import pytest
 from runtime.linux import mount
 from stacker.base.errors import NoSpace, NotFound, StackerError
 from stacker.drivers.images.images import Images
+from stacker.drivers.images.store import Store
+from stacker.oci import digest as digests
 from tests.integration.images.conftest import OpenImages
 from tests.registries import faults
 from tests.registries.debian import DebianRegistry, run
@@ -33,6 +36,8 @@ import sys
 from pathlib import Path
 import anyio
 from stacker.drivers.images.images import Images
+from stacker.drivers.images.store import Store
+from stacker.oci import digest as digests
 
 async def main():
     images = Images(Path(sys.argv[1]), auth_files=())
@@ -285,3 +290,17 @@ async def test_folders_are_private(images: Images, root: Path) -> None:
 async def test_bad_names(name: str, images: Images) -> None:
     with pytest.raises(StackerError, match=r"not an image reference|not a digest"):
         await images.ensure(name)
+
+
+def test_a_document_may_be_kept_by_many_at_once(root: Path) -> None:
+    """Threads of several pulls that end with the same manifest."""
+    store = Store(root)
+    with ThreadPoolExecutor(8) as threads:
+        for number in range(200):
+            data = b"%d" % number * 1000
+            digest = digests.of(data)
+            kept = [threads.submit(store.add_document, data, digest) for _ in range(8)]
+            for each in kept:
+                each.result()
+            assert store.places.blob(digest).read_bytes() == data
+    assert list(store.places.partial.iterdir()) == []
