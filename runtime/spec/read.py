@@ -50,7 +50,12 @@ def read_file(path: str) -> bytes:
 
 def _decode(text: bytes, path: str) -> object:
     try:
-        return json.loads(text)
+        # decoded here: json would let surrogates pass
+        document = json.loads(text.decode("utf-8"))
+        if b"\\u" in text:
+            # an escape may stand for half a pair, which no path or argument can hold
+            json.dumps(document, ensure_ascii=False).encode("utf-8")
+        return document
     except (ValueError, RecursionError) as error:
         raise SpecInvalid(f"{path}: not valid JSON: {error}") from error
 

@@ -111,6 +111,8 @@ def call_warm(*arguments: str, stdout: int | None = None, stderr: int | None = N
             os.dup2(null, 0)
             os.dup2(null if stdout is None else stdout, 1)
             os.dup2(null if stderr is None else stderr, 2)
+            # pytest has put objects of its own in their place, which write elsewhere
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             code = main(list(arguments))
         finally:
             os._exit(code)
