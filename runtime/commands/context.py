@@ -25,10 +25,12 @@ class Report:
         self._format = kind
 
     def fail(self, text: str) -> None:
+        text = one_line(text)
         self._append("error", text)
         say(f"stacker-runtime: {text}")
 
     def warn(self, text: str) -> None:
+        text = one_line(text)
         if not self._append("warning", text):
             say(f"stacker-runtime: warning: {text}")
 
@@ -55,6 +57,13 @@ class Context:
         self.root = root
         self.report = report
         self.systemd_cgroup = systemd_cgroup
+
+
+def one_line(text: str) -> str:
+    """What config.json names may hold line ends, and escape sequences for the reader's terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 def say(text: str) -> None:
