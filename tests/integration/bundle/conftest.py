@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.integration.runtime.conftest import (
     any_runtime,
     identity,
+    runtime,
 )
 
-__all__ = ["any_runtime", "identity"]
+__all__ = ["any_runtime", "identity", "runtime"]
