@@ -6,6 +6,7 @@ line (the writer was killed) is ended with a newline and skipped by readers.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from typing import Any
@@ -29,11 +30,18 @@ class Journal:
         self._unwritten.append(json.dumps(record).encode() + b"\n")
         try:
             while self._unwritten:
-                os.write(self._fd, self._unwritten[0])
+                self._append(self._unwritten[0])
                 del self._unwritten[0]
         except OSError:
             # bounded: the end of a process also is pushed to clients, and its pidfd knows it
             del self._unwritten[:-1024]
+
+    def _append(self, line: bytes) -> None:
+        """All of it or nothing: a disk that is nearly full takes a part of a line."""
+        written = os.write(self._fd, line)
+        if written < len(line):
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def compact(self, wanted: set[str]) -> None:
         """Once the file is large, keep what concerns the wanted keys alone."""

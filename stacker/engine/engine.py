@@ -317,11 +317,11 @@ class Engine:
 
     async def _apply(self, name: str, declaration: Declaration) -> None:
         """Apply the files as they are; a broken one keeps the last good declaration."""
-        loop = self._loops.get(name)
-        if loop is None:
-            return
         try:
             loaded = await declare.load(declaration)
+            loop = self._loops.get(name)
+            if loop is None or loop.is_ending:
+                return  # taken down while its files were read
             candidate = declare.candidate(
                 declaration,
                 loaded,

@@ -28,6 +28,8 @@ class Services:
 
     async def stop(self, stack: str, services: tuple[str, ...], *, timeout_s: float | None) -> None:
         """Stop services; they stay stopped until ``start`` or ``up``."""
+        if self._withdrawn(stack):
+            return
         names = self._loops.services(stack, services)
         number = self._declare_stopped(stack, names, grace_s=timeout_s)
         await self._until_stopped(stack, names, number)
@@ -59,6 +61,8 @@ class Services:
     async def kill(self, stack: str, services: tuple[str, ...], *, signal: str) -> None:
         """Send a signal; one that ends them (KILL) declares them stopped, as ``stop`` does."""
         number = signal_number(signal)
+        if number == SIGKILL and self._withdrawn(stack):
+            return
         names = self._loops.services(stack, services)
         ends = number == SIGKILL
         asked = self._declare_stopped(stack, names, grace_s=0) if ends else 0
@@ -68,6 +72,14 @@ class Services:
                 await self._tools.containers.signal(container.id, number, all=ends)
         if ends:
             await self._until_stopped(stack, names, asked)
+
+    def _withdrawn(self, stack: str) -> bool:
+        """Whether it is still being staged for the first time: then it is not begun at all."""
+        loop = self._loops.named(stack)
+        if loop.desired is not None or loop.is_ending:
+            return False
+        loop.withdraw()
+        return True
 
     def _declare_stopped(self, stack: str, names: frozenset[str], *, grace_s: float | None) -> int:
         return self._loops.named(stack).ask(

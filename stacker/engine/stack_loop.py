@@ -59,6 +59,14 @@ class Ending:
     grace_s: float | None
 
 
+class Staging:
+    """One candidate on its way."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.ended = anyio.Event()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
     """What the latest pass saw, planned and could not do."""
@@ -87,8 +95,13 @@ class StackLoop:
         self._performer = Performer(tools, name)
         self._contents: dict[str, str] = {}
         self._candidate: Candidate | None = None
+        self._staged: dict[str, str] | None = None
+        """The digests of the candidate's contents: it is fit to be accepted."""
+        self._asked_meanwhile: list[Callable[[Desired], Desired]] = []
+        """What was asked while the candidate was being staged holds for it as well."""
         self._ending: Ending | None = None
-        self._staging: anyio.CancelScope | None = None
+        self._staging: Staging | None = None
+        self._tasks = tasks
         self._woken = anyio.Event()
         self.changed = anyio.Event()
         """Set, and another put in its place, when a pass has ended or a declaration was accepted
@@ -118,14 +131,27 @@ class StackLoop:
 
     def propose(self, candidate: Candidate) -> None:
         """Stage a new declaration; one that is still being staged is given up."""
-        self._candidate = candidate
+        self._give_up_staging()
+        self._candidate, self._staged = candidate, None
+        self._asked_meanwhile.clear()
         self.rejected.pop(candidate.record.generation, None)
-        self._interrupt()
+        self._staging = Staging()
+        self._tasks.start_soon(self._stage, candidate, self._staging)
+
+    def withdraw(self) -> None:
+        """Give up what is being staged; the loop ends when nothing was accepted before."""
+        self._give_up_staging()
+        if self._candidate is not None:
+            self._reject(
+                self._candidate, f"stack {self.name} was stopped before it began", "conflict"
+            )
+        self.wake()
 
     def end(self, ending: Ending) -> None:
         """Take the stack down."""
         self._ending = ending
-        self._interrupt()
+        self._give_up_staging()
+        self.wake()
 
     def ask(self, change: Callable[[Desired], Desired], *, grace_s: float | None = None) -> int:
         """Change what is wanted beside the file: stopped services, restarts.
@@ -135,11 +161,14 @@ class StackLoop:
         self._asked += 1
         if self.desired is None or self.record is None:
             return self._asked
-        self.desired = change(self.desired)
-        self._asked_grace_s = grace_s
-        if self.desired.stopped != self.record.stopped:
-            self.record = replace(self.record, stopped=self.desired.stopped)
-            self._state.save_stack(self.record)
+        desired = change(self.desired)
+        if desired.stopped != self.record.stopped:
+            record = replace(self.record, stopped=desired.stopped)
+            self._state.save_stack(record)
+            self.record = record
+        self.desired, self._asked_grace_s = desired, grace_s
+        if self._candidate is not None:
+            self._asked_meanwhile.append(change)
         self.wake()
         return self._asked
 
@@ -189,21 +218,23 @@ class StackLoop:
         """Do one pass and return when to plan again at the latest."""
         if self._ending is not None:
             return await self._take_down(self._ending)
-        if self._candidate is not None:
-            await self._stage(self._candidate)
+        if self._candidate is not None and self._staged is not None:
+            self._accept_staged(self._candidate, self._staged)
         if self.desired is None:
             if self._candidate is None and self._ending is None:
                 self.ended.set()
             return None
         return await self._converge(self.desired)
 
-    async def _stage(self, candidate: Candidate) -> None:
+    async def _stage(self, candidate: Candidate, staging: Staging) -> None:
+        """Runs beside the passes: a registry that is slow keeps no container from its restart."""
         try:
-            with anyio.CancelScope() as self._staging:
+            with staging.scope:
                 contents = await stage(
                     self._tools, self._performer, candidate.desired, candidate.secrets
                 )
-                self._accept(candidate, contents)
+                if self._candidate is candidate:
+                    self._staged = contents
         except StackerError as error:
             self._reject(candidate, str(error), error.kind)
         except Exception:
@@ -211,15 +242,24 @@ class StackLoop:
             log.exception("stack %s: staging failed", self.name)
             self._reject(candidate, "a bug: see the log of the supervisor", "internal")
         finally:
-            self._staging = None
-            if self._candidate is candidate:
-                self._candidate = None
+            staging.ended.set()
+            self.wake()
+
+    def _accept_staged(self, candidate: Candidate, contents: dict[str, str]) -> None:
+        """Between two passes, so that none works towards two declarations."""
+        try:
+            self._accept(candidate, contents)
+        except StackerError as error:
+            self._reject(candidate, str(error), error.kind)
+        self._candidate = self._staged = None
 
     def _accept(self, candidate: Candidate, contents: dict[str, str]) -> None:
-        stopped = candidate.desired.stopped
-        self.record = replace(candidate.record, stopped=stopped, contents=contents)
-        self._state.save_stack(self.record)
-        self.desired, self._contents = candidate.desired, contents
+        desired = candidate.desired
+        for change in self._asked_meanwhile:
+            desired = change(desired)
+        record = replace(candidate.record, stopped=desired.stopped, contents=contents)
+        self._state.save_stack(record)
+        self.record, self.desired, self._contents = record, desired, contents
         self._retry_s = 0.0
         self.latest = Pass()
         self._tools.bus.emit(
@@ -230,6 +270,9 @@ class StackLoop:
         )
 
     def _reject(self, candidate: Candidate, message: str, kind: str) -> None:
+        if self._candidate is not candidate:
+            return  # given up meanwhile
+        self._candidate = None
         generation = candidate.record.generation
         self.rejected[generation] = message
         self._tools.bus.emit(
@@ -325,6 +368,8 @@ class StackLoop:
         self._probes.sync(tuple(probed))
 
     async def _take_down(self, ending: Ending) -> float | None:
+        if self._staging is not None:
+            await self._staging.ended.wait()
         self._probes.stop()
         stack = self.desired.stack if self.desired is not None else None
         observed = await observe(self._tools, self.name, None, {})
@@ -355,10 +400,9 @@ class StackLoop:
         with anyio.move_on_after(max(0.0, wake_at - self._tools.now())):
             await self._woken.wait()
 
-    def _interrupt(self) -> None:
+    def _give_up_staging(self) -> None:
         if self._staging is not None:
-            self._staging.cancel()
-        self.wake()
+            self._staging.scope.cancel()
 
     def _tell_changed(self) -> None:
         self.changed.set()

@@ -12,6 +12,7 @@ there whenever the rename is.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,15 +28,19 @@ class Unsynced:
         self._folder = folder
         self._root = root
         self._boot_id = boot_id.encode()
+        self._lock = threading.Lock()
+        """A mark whose file is not in place yet must not be taken for that of one that has gone."""
 
     def publish(self, fresh: Path, final: Path) -> None:
         """Rename a whole file into place, marked as not yet durable."""
         mark = self._folder / str(final.relative_to(self._root)).replace("/", _SEPARATOR)
-        mark.write_bytes(self._boot_id)
-        fresh.rename(final)
+        with self._lock:
+            mark.write_bytes(self._boot_id)
+            fresh.rename(final)
 
     def pending(self) -> list[Path]:
-        return list(self._folder.iterdir())
+        with self._lock:
+            return list(self._folder.iterdir())
 
     def drop_lost(self) -> list[Path]:
         """Remove what a power cut may have emptied; the files that were dropped."""
@@ -50,7 +55,7 @@ class Unsynced:
 
     def settle(self, marks: Iterable[Path]) -> None:
         """Sync the files, then their folders, then forget the marks."""
-        done = list(marks)
+        done = {mark: _changed_at(mark) for mark in marks}
         folders: set[Path] = set()
         for mark in done:
             file = self._named_by(mark)
@@ -61,11 +66,21 @@ class Unsynced:
                 continue  # collected in the meantime
         for folder in folders:
             sync_directory(folder)
-        for mark in done:
-            mark.unlink(missing_ok=True)
+        with self._lock:
+            for mark, changed_at in done.items():
+                # a file that was collected and published anew meanwhile has not been synced
+                if _changed_at(mark) == changed_at:
+                    mark.unlink(missing_ok=True)
 
     def _named_by(self, mark: Path) -> Path:
         return self._root / mark.name.replace(_SEPARATOR, os.sep)
+
+
+def _changed_at(mark: Path) -> int | None:
+    try:
+        return mark.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def read_boot_id() -> str:

@@ -41,10 +41,12 @@ class Lookup:
         stamp = self._store.catalog.stamp()
         if stamp != self._answers_stamp:
             self._answers, self._answers_stamp = {}, stamp
+        # kept for this state of the index alone: it may change while this thread reads
+        answers = self._answers
         for entry in self._matches(text):
             image = self._image(entry)
             if image is not None:
-                self._answers[text] = image
+                answers[text] = image
                 return image
 
         return None
@@ -61,7 +63,7 @@ class Lookup:
         """Every whole image, by name. Blocks."""
         entries = self._store.catalog.entries()
         keys = {_key(entry) for entry in entries}
-        self._images = {key: image for key, image in self._images.items() if key in keys}
+        self._images = {key: image for key, image in list(self._images.items()) if key in keys}
         images = [image for entry in entries if (image := self._image(entry))]
         return tuple(sorted(images, key=lambda image: image.reference))
 

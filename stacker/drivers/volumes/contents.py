@@ -85,6 +85,7 @@ class ContentFiles:
         self.remove(container_id)
         if not files:
             return {}
+        self.prepare()  # somebody may have unmounted it, and below lies a disk
         directory.mkdir(mode=0o700)
         paths: dict[str, str] = {}
         for file in files:

@@ -87,7 +87,7 @@ def copy_tree(source: int, target: int, *, depth: int = 0) -> None:
             os.mknod(name, info.st_mode, info.st_rdev, dir_fd=target)
             os.chown(name, info.st_uid, info.st_gid, dir_fd=target, follow_symlinks=False)
 
-    _copy_attributes(source, target)
+    copy_attributes(source, target)
 
 
 def _copy_file(name: str, source: int, target: int, info: os.stat_result) -> None:
@@ -106,14 +106,15 @@ def _copy_file(name: str, source: int, target: int, info: os.stat_result) -> Non
                 if copied == 0:
                     break
                 remaining -= copied
-            _copy_attributes(reader, writer)
+            copy_attributes(reader, writer)
         finally:
             os.close(writer)
     finally:
         os.close(reader)
 
 
-def _copy_attributes(source: int, target: int) -> None:
+def copy_attributes(source: int, target: int) -> None:
+    """Give one fd's file the owner, mode, times and xattrs of another's."""
     info = os.fstat(source)
     os.fchown(target, info.st_uid, info.st_gid)
     os.fchmod(target, stat.S_IMODE(info.st_mode))

@@ -1,7 +1,9 @@
 """Named volumes: directories below the state root, or what ``driver_opts`` says to mount.
 
 ``ROOT/volumes/NAME/volume.json`` says whose it is; ``_data`` holds the data. A volume with
-``driver_opts`` is mounted on its ``_data`` while a container uses it.
+``driver_opts`` is mounted on its ``_data`` while a container uses it. What an image holds for a new
+volume is copied to ``filling``, called ``filled`` once it is whole, and moved into ``_data`` from
+there: whoever is killed on the way leaves it to the next container.
 """
 
 from __future__ import annotations
@@ -10,12 +12,13 @@ import errno
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
 from runtime.linux import mount
 from stacker.base.atomic import write_atomic
 from stacker.base.errors import Conflict, Failed, Invalid, NoSpace, NotFound, StackerError
-from stacker.drivers.volumes.inside import copy_tree, open_directory
+from stacker.drivers.volumes.inside import copy_attributes, copy_tree, open_directory
 from stacker.plan.observed import ObservedVolume
 from stacker.stack.model.volume import Volume
 
@@ -40,6 +43,8 @@ FLAGS = {
 class NamedVolumes:
     def __init__(self, root: Path) -> None:
         self._directory = root / "volumes"
+        self._fills: dict[str, threading.Lock] = {}
+        """Of replicas that begin together one copies, and the others wait until all is there."""
 
     def prepare(self) -> None:
         # a process in a container reaches its volume through a bind mount, which does not look
@@ -86,19 +91,30 @@ class NamedVolumes:
     def fill(self, name: str, rootfs: str, path: str) -> None:
         """Copy what an image holds at ``path`` into the empty volume (Docker's copy-up)."""
         data = self._directory / name / "_data"
-        if any(data.iterdir()):
-            return
-        source = open_directory(rootfs, path)
-        if source is None:
-            return
-        target = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            copy_tree(source, target)
+            with self._fills.setdefault(name, threading.Lock()):
+                self._fill(data, rootfs, path)
         except OSError as error:
             raise translate(error, f"fill volume {name} from the image's {path}") from error
-        finally:
-            os.close(source)
-            os.close(target)
+
+    def _fill(self, data: Path, rootfs: str, path: str) -> None:
+        filling, filled = data.with_name("filling"), data.with_name("filled")
+        if not filled.exists():
+            source = None if any(data.iterdir()) else open_directory(rootfs, path)
+            if source is None:
+                return
+            try:
+                if os.path.ismount(data):
+                    _copy(source, data)
+                    return
+                shutil.rmtree(filling, ignore_errors=True)
+                filling.mkdir(mode=0o700)
+                _copy(source, filling)
+                filling.rename(filled)
+            finally:
+                os.close(source)
+                shutil.rmtree(filling, ignore_errors=True)
+        _move(filled, data)
 
     def remove(self, name: str) -> None:
         """Remove a volume and its data; what is not there is no error."""
@@ -132,6 +148,28 @@ class NamedVolumes:
             mount.mount(volume.device or kind, os.fspath(data), kind, flags, rest or None)
         except OSError as error:
             raise translate(error, f"mount volume {volume.name}") from error
+
+
+def _copy(source: int, directory: Path) -> None:
+    target = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        copy_tree(source, target)
+    finally:
+        os.close(target)
+
+
+def _move(filled: Path, data: Path) -> None:
+    """Not by renaming the directory itself, which a container may have mounted already."""
+    for path in filled.iterdir():
+        path.rename(data / path.name)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    source, target = os.open(filled, flags), os.open(data, flags)
+    try:
+        copy_attributes(source, target)
+    finally:
+        os.close(source)
+        os.close(target)
+    filled.rmdir()
 
 
 def host_path(path: str, *, create: bool) -> Path:

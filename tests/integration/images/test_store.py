@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,9 +21,12 @@ import pytest
 
 from runtime.linux import mount
 from stacker.base.errors import NoSpace, NotFound, StackerError
+from stacker.drivers.images import catalog
 from stacker.drivers.images.images import Images
+from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.store import Store
 from stacker.oci import digest as digests
+from stacker.oci.descriptor import Descriptor
 from tests.integration.images.conftest import OpenImages
 from tests.registries import faults
 from tests.registries.debian import DebianRegistry, run
@@ -36,8 +41,6 @@ import sys
 from pathlib import Path
 import anyio
 from stacker.drivers.images.images import Images
-from stacker.drivers.images.store import Store
-from stacker.oci import digest as digests
 
 async def main():
     images = Images(Path(sys.argv[1]), auth_files=())
@@ -290,6 +293,42 @@ async def test_folders_are_private(images: Images, root: Path) -> None:
 async def test_bad_names(name: str, images: Images) -> None:
     with pytest.raises(StackerError, match=r"not an image reference|not a digest"):
         await images.ensure(name)
+
+
+class _Overtaken(Lookup):
+    """Another thread finds the name after it has moved, while this one still reads."""
+
+    def __init__(self, store: Store, moved: Descriptor) -> None:
+        super().__init__(store)
+        self._move: Descriptor | None = moved
+        self._its_store = store
+
+    def _matches(self, text: str) -> list[Descriptor]:
+        found = super()._matches(text)
+        if self._move is not None:
+            moved, self._move = self._move, None
+            self._its_store.name(moved)
+            self.find("another")
+        return found
+
+
+async def test_a_look_that_was_overtaken_is_not_remembered(images: Images, root: Path) -> None:
+    """A name that has moved would stand for its old image until the next change."""
+    for name, change in (("a.io/x:1", "CMD old"), ("a.io/x:2", "CMD new")):
+        await images.import_tar(_empty_tar(root.parent), reference=name, changes=[change])
+    store = Store(root)
+    _, new = store.catalog.entries()
+    annotations = {**new.annotations, catalog.REF_NAME: "a.io/x:1"}
+    lookup = _Overtaken(store, dataclasses.replace(new, annotations=annotations))
+    lookup.find("a.io/x:1")
+    answers = (lookup.cached("a.io/x:1"), lookup.find("a.io/x:1"))
+    assert [image.manifest_digest for image in answers if image] == [str(new.digest)]
+
+
+def _empty_tar(folder: Path) -> Path:
+    path = folder / "empty.tar"
+    tarfile.open(path, "w").close()
+    return path
 
 
 def test_a_document_may_be_kept_by_many_at_once(root: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -66,3 +68,26 @@ def test_compaction_keeps_what_is_wanted(tmp_path: Path) -> None:
     assert list(read_journal(path)) == ["key7"]
     journal.add(record("started", "new", 1))
     assert list(read_journal(path)) == ["key7", "new"]
+
+
+def test_a_full_disk_loses_no_record(tmp_path: Path) -> None:
+    """A limit of the file's size does what a full disk does: a part of the line is written."""
+    path = tmp_path / "exits"
+    journal = Journal(str(path))
+    journal.add(record("started", "a", 1))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, before[1]))
+        journal.add(record("exited", "a", 1, seq=1, **END))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert read_journal(path)["a"].exited is None
+
+    journal.add(record("started", "b", 2))
+    found = read_journal(path)
+    assert found["b"].pid == 2
+    ended = found["a"].exited
+    assert ended is not None
+    assert ended.code == 3
