@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 Json = Any
 CGROUPS = "/stacker-fuzz"
+LEAVES = ("a", "b", "deep/er/c")
+"""The cgroups below it that are a container's own."""
 
 _word = st.sampled_from(
     ["", "/", "a", "/a", "/proc", "/dev", "/dev/null", "/etc/x", "..", "/a/../b", "a\0b", "ä", "-",
@@ -127,7 +129,7 @@ _linux = _object(
     devices=_many(_device),
     netDevices=st.dictionaries(st.sampled_from(["nosuch0", "", "x" * 20]), _object(name=_word),
                                max_size=1),
-    cgroupsPath=st.sampled_from([f"{CGROUPS}/a", f"{CGROUPS}/../{CGROUPS}/b", f"{CGROUPS}/a/b/c"]),
+    cgroupsPath=st.sampled_from([f"{CGROUPS}/{path}" for path in ("a", "x/../b", "deep/er/c")]),
     resources=_resources,
     seccomp=_seccomp,
     rootfsPropagation=_one_of("shared", "private", "rslave", "unbindable"),

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.integration.runtime.config_json import CGROUPS, Json, configs
-from tests.integration.runtime.conftest import Bundle, Runtime, base_config, call_warm, wait_until
+from tests.integration.runtime.config_json import CGROUPS, LEAVES, Json, configs
+from tests.integration.runtime.conftest import Bundle, Runtime, base_config, call_warm
 
 pytestmark = [pytest.mark.root, pytest.mark.soak]
 ROUNDS = 20_000 if os.environ.get("STACKER_SOAK") else 300
@@ -44,19 +44,23 @@ def _rounds(runtime: Runtime, bundle: Bundle, identity: str, config: Json) -> No
     finally:
         if code == 0:
             assert call_warm("--root", str(runtime.root), "delete", "--force", identity) == 0, text
+    _reap()
     assert not (runtime.root / identity).exists(), text
     assert _left() == [], text
 
 
 def test_any_config(runtime: Runtime, bundle: Bundle, identity: str) -> None:
-    devices = _links()
+    links = _links()
     try:
         _rounds(runtime, bundle, identity)
     finally:
+        # parents of a container's cgroup stay, as runc leaves them
         for top in _tops():
+            for path in sorted(top.rglob("*"), reverse=True):
+                if path.is_dir():
+                    path.rmdir()
             top.rmdir()
-    assert _links() == devices
-    wait_until(_nobody_left)
+    assert _links() == links
 
 
 def _create(runtime: Runtime, path: str, identity: str, said: Path) -> tuple[int, float]:
@@ -74,27 +78,19 @@ def _tops() -> list[Path]:
 
 
 def _left() -> list[Path]:
-    """Parents of a cgroup stay, as runc leaves them; the container's own goes."""
-    for top in _tops():
-        for path in sorted(top.rglob("*"), reverse=True):
-            if path.is_dir() and path.parent.name != CGROUPS[1:]:
-                path.rmdir()
-        for path in top.glob("a"):
-            # the parent of the deeper ones, which is a container's own in other rounds
-            path.rmdir()
-    return [path for top in _tops() for path in top.iterdir() if path.is_dir()]
+    return [top / leaf for top in _tops() for leaf in LEAVES if (top / leaf).exists()]
 
 
 def _links() -> list[str]:
     return sorted(os.listdir("/sys/class/net"))
 
 
-def _nobody_left() -> bool:
+def _reap() -> None:
     """Killed inits come to us, the subreaper."""
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return True
+            return
         if pid == 0:
-            return False
+            return
