@@ -7,12 +7,13 @@ below one of our own, namespaces are new, or those that the test is in.
 from __future__ import annotations
 
 import copy
+import os
 from typing import Any
 
 from hypothesis import strategies as st
 
 Json = Any
-CGROUPS = "/stacker-fuzz"
+CGROUPS = f"/stacker-fuzz-{os.getpid()}"
 LEAVES = ("a", "b", "deep/er/c")
 """The cgroups below it that are a container's own."""
 
