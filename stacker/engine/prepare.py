@@ -211,6 +211,7 @@ def sandbox_spec(stack: Stack, record: ContainerRecord) -> SandboxSpec:
         ),
         ports=ports(service),
         dns=service.dns,
+        links=tuple((link.alias, link.service) for link in service.links),
     )
 
 
