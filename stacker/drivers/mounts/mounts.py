@@ -86,8 +86,8 @@ class Mounts:
 
     async def unmount_shared_memory(self, target: Path) -> None:
         """Unmounts it; no error when there is none, as most containers have none."""
-        if target.exists():
-            await self.unmount_rootfs(target)
+        async with self._lock:
+            await self._do(f"unmount {target}", lambda: self._tree.unmount_shared_memory(target))
 
     async def sweep(self, needed_targets: Collection[Path]) -> None:
         """Unmounts what is not needed at its target, and the layers then unused."""

@@ -1,9 +1,9 @@
 """What is mounted below the run directory, and the steps that change it; synchronous.
 
 Called by `mounts` in a thread, one step at a time. Layout: ``layers/NAME`` are the EROFS mounts,
-named by a digest of the image file's path; root file systems and shared memory are wherever the engine
-wants them. Only overlays, shared memory, and EROFS mounts below ``layers``, are ours to unmount:
-other drivers keep mounts in the run directory too.
+named by a digest of the image file's path; root file systems and shared memory are wherever the
+engine wants them. Only overlays, shared memory, and EROFS mounts below ``layers``, are ours to
+unmount: other drivers keep mounts in the run directory too.
 """
 
 from __future__ import annotations
@@ -81,6 +81,10 @@ class MountTree:
             flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
             options = f"mode=1777,size={size}"
             linux.mount(_SHARED_MEMORY, os.fspath(target), "tmpfs", flags, options)
+
+    def unmount_shared_memory(self, target: Path) -> None:
+        if target.exists():
+            self.unmount(target)
 
     def unmount(self, target: Path) -> None:
         """Unmounts a root file system, and the layers that were its alone; or shared memory."""
