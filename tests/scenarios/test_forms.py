@@ -81,3 +81,17 @@ services:
 """)
     stacker.ok("up", "-d", str(path), timeout=30)
     assert "tried" in stacker.ok("logs", "-p", "failing")
+
+
+def test_an_attached_up_stays_until_the_last_attempt(stacker: Stacker) -> None:
+    stacker.write(f"""
+name: trying
+services:
+  web:
+    image: {IMAGE}
+    command: [sh, -c, "echo tried; exit 3"]
+    restart: on-failure:3
+""")
+    done = stacker("up", timeout=30)
+    assert done.returncode == 0
+    assert done.stdout.count("tried") == 4
