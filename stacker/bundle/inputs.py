@@ -49,7 +49,7 @@ class ContainerInputs:
     ipc_namespace: str | None = None
     """Path of another container's, for `ipc: service:…`."""
     shared_memory: str | None = None
-    """The host's path of that container's /dev/shm; None: one of its own."""
+    """The host's path of a /dev/shm that several containers have; None: one of its own."""
     volumes: Mapping[str, str] = field(default_factory=dict[str, str])
     """Target → path of the host, for binds, volumes, and volumes that the image declares."""
     files: tuple[HostMount, ...] = ()

@@ -58,12 +58,16 @@ def _shared_memory(service: Service, inputs: ContainerInputs) -> dict[str, objec
     if service.ipc == "none":
         return None
     source = _SHM if service.ipc == "host" else None
-    if shared_service(service.ipc) is not None:
+    if service.ipc == "shareable" or shared_service(service.ipc) is not None:
         source = inputs.shared_memory
     if source is not None:
         return _mount(_SHM, "bind", ["rbind", *_SAFE], source=source)
-    size = DEFAULT_SHM_BYTES if service.shm_size is None else service.shm_size
+    size = shared_memory_size(service)
     return _mount(_SHM, "tmpfs", [*_SAFE, "mode=1777", f"size={size}"], source="shm")
+
+
+def shared_memory_size(service: Service) -> int:
+    return DEFAULT_SHM_BYTES if service.shm_size is None else service.shm_size
 
 
 def _asked(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
     from stacker.client.api import Supervisor
     from stacker.client.streams import EventStream, LogStream
+    from stacker.wire.replies import StackRow
 
 RETRY_AFTER_S = 0.2
 """A stream that breaks sooner is not asked for again: it would break again."""
@@ -55,6 +56,7 @@ class Attached:
         try:
             while not self._over.is_set():
                 self._read_logs()
+            self._read_rest()
             self._printer.finish()
             return Exit.OK
         except KeyboardInterrupt:
@@ -88,6 +90,17 @@ class Attached:
             self._printer.resume()
             self._since = self._printer.since or self._since
 
+    def _read_rest(self) -> None:
+        """Print what was written last: following ends before it has all been read."""
+        self._printer.resume()
+        try:
+            for record, frames in self._supervisor.logs(
+                self._stack, self._services, since=self._since
+            ):
+                self._printer.print(record, frames)
+        except (NotFound, Unavailable):
+            return  # it was taken down, and its logs with it
+
     def _watch(self) -> None:
         """Follow the events; every other one that ends something may be the last."""
         while not self._over.is_set():
@@ -104,7 +117,12 @@ class Attached:
     def _end_when_nothing_runs(self) -> None:
         stacks = {row.name: row for row in self._supervisor.stacks().stacks}
         row = stacks.get(self._stack)
-        if row is None or (row.in_sync and not any(s.running for s in row.services)):
+        if row is None or _is_at_rest(row):
             self._over.set()
             if self._logs is not None:
                 self._logs.close()
+
+
+def _is_at_rest(row: StackRow) -> bool:
+    """Whether nothing runs, and nothing will without being asked for."""
+    return row.in_sync and row.next_at is None and not any(s.running for s in row.services)

@@ -101,6 +101,7 @@ def stack_row(state: StackState) -> replies.StackRow:
         desired=state.desired,
         generation=state.generation,
         in_sync=state.in_sync,
+        next_at=state.next_at,
         working_dir=state.working_dir,
         files=state.files,
         problems=state.problems,

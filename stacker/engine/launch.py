@@ -120,7 +120,7 @@ class Launcher:
             network_namespace=prepared.netns,
             pid_namespace=_namespace(service.pid, "pid", parents),
             ipc_namespace=_namespace(service.ipc, "ipc", parents),
-            shared_memory=_shared_memory(service.ipc, parents),
+            shared_memory=self._shared_memory(record, service, parents),
             files=tuple(files),
             volumes=prepared.volumes,
             passwd=await read("/etc/passwd"),
@@ -129,17 +129,21 @@ class Launcher:
             init_program=self._init_program,
         )
 
+    def _shared_memory(
+        self,
+        record: ContainerRecord,
+        service: Service,
+        parents: Mapping[str, ContainerRecord | None],
+    ) -> str | None:
+        owner = record if service.ipc == "shareable" else _parent(service.ipc, parents)
+        return str(self._preparer.shared_memory(owner.id)) if owner is not None else None
+
 
 def _namespace(
     mode: str | None, kind: str, parents: Mapping[str, ContainerRecord | None]
 ) -> str | None:
     parent = _parent(mode, parents)
     return f"/proc/{parent.pid}/ns/{kind}" if parent is not None else None
-
-
-def _shared_memory(mode: str | None, parents: Mapping[str, ContainerRecord | None]) -> str | None:
-    parent = _parent(mode, parents)
-    return f"/proc/{parent.pid}/root/dev/shm" if parent is not None else None
 
 
 def _parent(

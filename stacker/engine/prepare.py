@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacker.base.errors import Failed
+from stacker.bundle.mounts import shared_memory_size
 from stacker.engine.contents import Contents
 from stacker.engine.ports import Mounts, Networks, State, Volumes
 from stacker.oci.image import Image
@@ -55,6 +56,10 @@ class Preparer:
     def rootfs(self, container_id: str) -> Path:
         return self._run / "rootfs" / container_id
 
+    def shared_memory(self, container_id: str) -> Path:
+        """Where the /dev/shm lies that a container shares with others."""
+        return self._run / "shm" / container_id
+
     async def prepare(
         self, stack: Stack, record: ContainerRecord, image: Image, contents: Contents
     ) -> Prepared:
@@ -69,6 +74,11 @@ class Preparer:
             work=directory / "work",
             target=rootfs,
         )
+        if service.ipc == "shareable":
+            # from one container's mount namespace nothing can be bound into another's (mount(2))
+            await self._mounts.mount_shared_memory(
+                self.shared_memory(record.id), size=shared_memory_size(service)
+            )
         sandbox = await self._network(stack, record, service)
         return Prepared(
             rootfs=rootfs,
@@ -87,12 +97,14 @@ class Preparer:
         """Take away what ``prepare`` made, and the writable layer with it."""
         await self._networks.detach(record.id)
         await self._mounts.unmount_rootfs(self.rootfs(record.id))
+        await self._mounts.unmount_shared_memory(self.shared_memory(record.id))
         await self._volumes.remove_contents(record.id)
         await self._volumes.remove_files(self._files_of(record.id))
 
     async def sweep(self, kept: frozenset[str]) -> None:
-        """Unmount the root file systems that no container uses."""
-        await self._mounts.sweep({self.rootfs(container_id) for container_id in kept})
+        """Unmount the root file systems and the shared memory that no container uses."""
+        places = (self.rootfs, self.shared_memory)
+        await self._mounts.sweep({place(each) for place in places for each in kept})
         await self._volumes.sweep_files(self._run / "etc", kept)
 
     async def _network(
@@ -211,6 +223,7 @@ def sandbox_spec(stack: Stack, record: ContainerRecord) -> SandboxSpec:
         ),
         ports=ports(service),
         dns=service.dns,
+        links=tuple((link.alias, link.service) for link in service.links),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stacker.engine.stack_loop import StackLoop
-from stacker.plan.observed import ObservedContainer
+from stacker.plan.observed import ObservedContainer, Status
 from stacker.stack.model.stack import Stack
 
 
@@ -43,6 +43,7 @@ class StackState:
     stack: Stack
     containers: tuple[ObservedContainer, ...]
     in_sync: bool
+    next_at: float | None
     problems: tuple[str, ...]
     notes: dict[str, str]
     """Container name → why nothing is done about it now: ``restarts in 3 s``."""
@@ -64,7 +65,16 @@ def stack_state(loop: StackLoop, containers: tuple[ObservedContainer, ...]) -> S
         working_dir=loop.record.working_dir,
         stack=loop.desired.stack,
         containers=containers,
-        in_sync=latest.number > 0 and latest.plan.is_empty and not latest.failures,
+        in_sync=latest.number > 0
+        and latest.plan.is_empty
+        and not latest.failures
+        # what has ended since that pass is for the next one to judge
+        and _statuses(containers) == _statuses(latest.observed.containers),
+        next_at=latest.plan.wake_at,
         problems=tuple(problems),
         notes=dict(latest.plan.notes),
     )
+
+
+def _statuses(containers: tuple[ObservedContainer, ...]) -> set[tuple[str, Status]]:
+    return {(container.id, container.status) for container in containers}

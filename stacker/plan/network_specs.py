@@ -68,6 +68,8 @@ class SandboxSpec:
     sysctls: dict[str, str] = field(default_factory=dict[str, str])
     dns: tuple[str, ...] = ()
     """Name servers for what stacker does not know itself; empty: the host's."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Alias and name: what this container alone calls others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,8 +29,9 @@ def settle(
 ) -> Verdict:
     """Look at each declared container: does it run, or has it ended with 0?
 
-    ``healthy``: a container that has a health check must pass it as well.
-    A container in back-off is neither settled nor failed: its attempts decide.
+    ``healthy``: a container that has a health check must pass it as well, and one in back-off is
+    neither settled nor failed: its attempts decide. Otherwise it has been started, and the restarts
+    go on without anybody who waits.
     """
     found = {c.name: c for c in observed.containers}
     waiting = False
@@ -85,7 +86,7 @@ def _outcome(
         case Stay(cause=cause):
             return f"{container.name} {cause}"
         case _:
-            return False
+            return not healthy
 
 
 def _stays_up(container: ObservedContainer, policy: RestartPolicy, *, now: float) -> bool:

@@ -140,6 +140,8 @@ class StackRow(Message):
     generation: int
     in_sync: bool
     working_dir: str
+    next_at: float | None = None
+    """Seconds since the epoch: when a service in back-off is started again."""
     files: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     services: tuple[ServiceRow, ...] = ()

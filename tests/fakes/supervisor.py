@@ -265,6 +265,7 @@ def _state(stack: FakeStack) -> StackState:
         stack=Stack(name=stack.name, services={"web": Service(image="web:1")}),
         containers=(container,),
         in_sync=True,
+        next_at=None,
         problems=(),
         notes={},
     )

@@ -75,8 +75,22 @@ class Mounts:
         async with self._lock:
             await self._do(f"unmount {target}", lambda: self._tree.unmount(target))
 
+    async def mount_shared_memory(self, target: Path, *, size: int) -> None:
+        """A /dev/shm for several containers; idempotent."""
+        async with self._lock:
+            await self._prepare()
+            await self._do(
+                f"mount shared memory at {target}",
+                lambda: self._tree.mount_shared_memory(target, size),
+            )
+
+    async def unmount_shared_memory(self, target: Path) -> None:
+        """Unmounts it; no error when there is none, as most containers have none."""
+        async with self._lock:
+            await self._do(f"unmount {target}", lambda: self._tree.unmount_shared_memory(target))
+
     async def sweep(self, needed_targets: Collection[Path]) -> None:
-        """Unmounts the root file systems that are not needed, and the layers then unused."""
+        """Unmounts what is not needed at its target, and the layers then unused."""
         needed = frozenset(needed_targets)
         async with self._lock:
             await self._prepare()

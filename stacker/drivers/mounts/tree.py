@@ -1,9 +1,9 @@
 """What is mounted below the run directory, and the steps that change it; synchronous.
 
 Called by `mounts` in a thread, one step at a time. Layout: ``layers/NAME`` are the EROFS mounts,
-named by a digest of the image file's path; root file systems are wherever the engine wants them.
-Only overlays, and EROFS mounts below ``layers``, are ours to unmount: other drivers keep mounts in
-the run directory too.
+named by a digest of the image file's path; root file systems and shared memory are wherever the
+engine wants them. Only overlays, shared memory, and EROFS mounts below ``layers``, are ours to
+unmount: other drivers keep mounts in the run directory too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from stacker.drivers.mounts.table import Mounted, read_table
 from stacker.oci import whiteout
 
 _NAME_LENGTH = 16
+_SHARED_MEMORY = "stacker-shm"
+"""By this source such a tmpfs is known in the mount table."""
 
 
 class MountTree:
@@ -72,8 +74,20 @@ class MountTree:
             self._drop_layers(read_table(self._run), None)
             raise
 
+    def mount_shared_memory(self, target: Path, size: int) -> None:
+        """A tmpfs at `target`. Idempotent."""
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_mount(target):
+            flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+            options = f"mode=1777,size={size}"
+            linux.mount(_SHARED_MEMORY, os.fspath(target), "tmpfs", flags, options)
+
+    def unmount_shared_memory(self, target: Path) -> None:
+        if target.exists():
+            self.unmount(target)
+
     def unmount(self, target: Path) -> None:
-        """Unmounts a root file system, and the layers that were its alone."""
+        """Unmounts a root file system, and the layers that were its alone; or shared memory."""
         table = read_table(self._run)
         ours = [mounted for mounted in table if mounted.target == target]
         for mounted in reversed(ours):
@@ -85,11 +99,12 @@ class MountTree:
         self._drop_layers(left, None if unnamed else lowers)
 
     def sweep(self, needed: Collection[Path]) -> None:
-        """Unmounts every root file system that is not needed, then every layer left unused."""
+        """Unmounts what is not needed at its target, then every layer left unused."""
         table = read_table(self._run)
         kept: list[Mounted] = []
         for mounted in reversed(table):
-            if mounted.filesystem == "overlay" and mounted.target not in needed:
+            targeted = mounted.filesystem == "overlay" or mounted.source == _SHARED_MEMORY
+            if targeted and mounted.target not in needed:
                 unmount(mounted.target)
                 _remove_directory(mounted.target)
             else:

@@ -6,6 +6,7 @@ compare without regard to case (RFC 4343).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stacker.drivers.networks.records import Records
@@ -21,6 +22,8 @@ class Asker:
     """Whether other names are asked of the outside; not from internal networks alone."""
     upstreams: tuple[str, ...] = ()
     """Its own name servers; empty: the host's."""
+    links: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What it alone calls others, to their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Names:
     def lookup(self, asker: Asker, name: str) -> tuple[str, ...] | None:
         """The addresses of a name, with or without ``.NETWORK`` behind it; None: unknown."""
         wanted = name.rstrip(".").lower()
+        wanted = asker.links.get(wanted, wanted)
         for network in asker.networks:
             known = self.addresses.get(network, {})
             found = known.get(wanted) or known.get(wanted.removesuffix(f".{network.lower()}"))
@@ -69,6 +73,7 @@ def index(records: Records) -> Names:
             networks=joined,
             forwards=any(_is_open(records, network) for network in joined),
             upstreams=record.spec.dns,
+            links={alias.lower(): name.lower() for alias, name in record.spec.links},
         )
         wishes = {wish.network: wish for wish in record.spec.endpoints}
         for endpoint in record.sandbox.endpoints:

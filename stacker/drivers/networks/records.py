@@ -152,6 +152,8 @@ def _sandbox_record(entry: dict[str, Any]) -> SandboxRecord:
     spec["endpoints"] = tuple(_wish(wish) for wish in spec["endpoints"])
     spec["ports"] = tuple(PortSpec(**port) for port in spec["ports"])
     spec["dns"] = tuple(spec["dns"])
+    # a note of an earlier version does not know them
+    spec["links"] = tuple((alias, name) for alias, name in spec.get("links", ()))
 
     sandbox: dict[str, Any] = dict(entry["sandbox"])
     sandbox["endpoints"] = tuple(Endpoint(**made) for made in sandbox["endpoints"])

@@ -168,7 +168,7 @@ def _same_shape(one: SandboxSpec, other: SandboxSpec) -> bool:
 
 def _shape(spec: SandboxSpec) -> SandboxSpec:
     endpoints = tuple(replace(endpoint, aliases=()) for endpoint in spec.endpoints)
-    return replace(spec, endpoints=endpoints, dns=(), name="", stack="")
+    return replace(spec, endpoints=endpoints, dns=(), links=(), name="", stack="")
 
 
 def _chosen(wanted: Sequence[PortSpec], published: Sequence[PublishedPort]) -> tuple[PortSpec, ...]:

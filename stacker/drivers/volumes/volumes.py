@@ -71,7 +71,7 @@ class NamedVolumes:
         if volume.external:
             raise NotFound(f"volume {volume.name} is external and does not exist")
         try:
-            (directory / "_data").mkdir(mode=0o755, parents=True, exist_ok=True)
+            make_directory(directory / "_data")
             directory.chmod(0o700)
             owner = {"stack": stack, "key": key, "labels": dict(volume.labels)}
             write_atomic(directory / "volume.json", json.dumps(owner).encode(), durable=True)
@@ -180,10 +180,21 @@ def host_path(path: str, *, create: bool) -> Path:
     if not create:
         raise NotFound(f"bind mount source {path} does not exist")
     try:
-        source.mkdir(mode=0o755, parents=True)
+        make_directory(source)
     except OSError as error:
         raise translate(error, f"create bind mount source {path}") from error
     return source
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory, and those above it, that containers of any user can read.
+
+    The supervisor's own files are private by its umask.
+    """
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        each.chmod(0o755)
 
 
 def translate(error: OSError, step: str) -> StackerError:

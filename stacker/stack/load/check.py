@@ -70,6 +70,9 @@ def known_services(stack: Stack) -> Iterator[Finding]:
                 links.add(owner)
                 if owner not in stack.services:
                     yield (*path, mode), _unknown_service(owner, stack)
+                elif mode == "ipc" and stack.services[owner].ipc != "shareable":
+                    own = stack.services[owner].ipc
+                    yield (*path, mode), f"service {quoted(owner)} has ipc {own}, not shareable"
         for key, dependency in service.depends_on.items():
             if key not in stack.services and dependency.required and key not in links:
                 yield (*path, "depends_on", key), _unknown_service(key, stack)

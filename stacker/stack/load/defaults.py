@@ -43,6 +43,7 @@ def complete(draft: Draft, name: str) -> Stack:
     services = {
         key: _completed(draft, key, service, containers) for key, service in draft.services.items()
     }
+    services = _shareable(services)
     networks = dict(draft.networks)
     networks.setdefault(DEFAULT, Network(name=DEFAULT))
     unnamed = {*draft.unnamed, *({("networks", DEFAULT)} - _declared(draft))}
@@ -93,6 +94,17 @@ def _from_modes(modes: Iterable[str | None]) -> dict[str, Dependency]:
     """A namespace ends with its owner, so who shares it is restarted with it."""
     owners = filter(None, map(shared_service, modes))
     return {owner: Dependency(restart=True) for owner in owners}
+
+
+def _shareable(services: Mapping[str, Service]) -> dict[str, Service]:
+    """Whose namespace another shares says so, as its /dev/shm is then made for both."""
+    owners = {shared_service(service.ipc) for service in services.values()}
+    return {
+        key: service.model_copy(update={"ipc": "shareable"})
+        if key in owners and service.ipc is None
+        else service
+        for key, service in services.items()
+    }
 
 
 # --- resources --------------------------------------------------------------------------------

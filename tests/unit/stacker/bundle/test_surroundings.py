@@ -59,6 +59,9 @@ def test_shared_memory_goes_with_ipc() -> None:
     assert "size=1048576" in mounts(service(shm_size=1 << 20))["/dev/shm"]["options"]
     assert mounts(service(ipc="host"))["/dev/shm"]["source"] == "/dev/shm"
     assert "/dev/shm" not in mounts(service(ipc="none"))
+    shared = replace(INPUTS, shared_memory="/run/stacker/shm/1", ipc_namespace="/proc/5/ns/ipc")
+    for mode in ("shareable", "service:db"):
+        assert mounts(service(ipc=mode), shared)["/dev/shm"]["source"] == "/run/stacker/shm/1"
 
 
 def test_inner_mounts_come_after_outer_ones() -> None:

@@ -29,7 +29,11 @@ def network(name: str) -> NetworkRecord:
 
 
 def sandbox_spec(
-    name: str, *networks: str, aliases: tuple[str, ...] = (), ports: tuple[PortSpec, ...] = ()
+    name: str,
+    *networks: str,
+    aliases: tuple[str, ...] = (),
+    ports: tuple[PortSpec, ...] = (),
+    links: tuple[tuple[str, str], ...] = (),
 ) -> SandboxSpec:
     return SandboxSpec(
         container_id=name.encode().hex(),
@@ -37,6 +41,7 @@ def sandbox_spec(
         name=name,
         endpoints=tuple(EndpointSpec(network=one, aliases=(name, *aliases)) for one in networks),
         ports=ports,
+        links=links,
     )
 
 

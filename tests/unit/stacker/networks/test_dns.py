@@ -16,7 +16,7 @@ WEB, API, DB, SAFE = "10.89.0.2", "10.89.0.3", "10.89.1.2", "10.89.2.2"
 NAMES = index(
     records(
         sandbox_spec("web-1", "front", aliases=("web", "WWW")),
-        sandbox_spec("web-2", "front", aliases=("web",)),
+        sandbox_spec("web-2", "front", aliases=("web",), links=(("Backend", "web-1"),)),
         sandbox_spec("db", "back"),
         sandbox_spec("safe", "vault"),
         *(sandbox_spec(f"crowd-{n}", "back", aliases=("crowd",)) for n in range(100)),
@@ -47,6 +47,9 @@ def ask(name: str, kind: str = "A", *, source: str = WEB, turn: int = 0, tcp: bo
         (WEB, "www", "A", f"NOERROR {WEB}"),
         (WEB, "WwW.FRONT.", "A", f"NOERROR {WEB}"),
         (WEB, "www", "AAAA", "NOERROR"),
+        (API, "backend", "A", f"NOERROR {WEB}"),
+        (API, "backend.front", "A", "forward"),
+        (WEB, "backend", "A", "forward"),
         (WEB, "www", "TXT", "NOERROR"),
         (WEB, "db", "A", "forward"),
         (WEB, "example.com", "A", "forward"),

@@ -239,6 +239,10 @@ RELATIONS = [
         "stack.yaml:2: services.a.networks", "networks and network_mode bridge exclude each other",
     ),
     (
+        "services:\n  a: {image: a, ipc: private}\n  b: {image: a, ipc: 'service:a'}",
+        "stack.yaml:3: services.b.ipc", 'service "a" has ipc private, not shareable',
+    ),
+    (
         "services:\n  a: {image: a}\n  b: {image: a, network_mode: 'service:a', ports: [80]}",
         "stack.yaml:3: services.b.ports", "belongs to the service whose network is shared",
     ),
