@@ -10,7 +10,7 @@ import os
 import select
 import signal
 
-from runtime.linux import terminal
+from runtime.linux import raw_terminal, terminal
 from runtime.linux.sockets import receive_fd
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ class Relay:
     def __init__(self, master: int) -> None:
         self._master = master
         self._screen = next((fd for fd in (0, 1, 2) if os.isatty(fd)), -1)
-        self._saved: terminal.Settings | None = None
+        self._saved: raw_terminal.Settings | None = None
         self._typed = b""
         self._said = b""
         self._input_open = True
@@ -53,12 +53,12 @@ class Relay:
     def begin(self) -> None:
         if self._screen < 0:
             # who reads a pipe wants the lines as the program wrote them, as runc gives them
-            terminal.keep_newlines(self._master)
+            raw_terminal.keep_newlines(self._master)
             return
         self._resize(0, None)
         signal.signal(signal.SIGWINCH, self._resize)
         if os.isatty(_INPUT):
-            self._saved = terminal.make_raw(_INPUT)
+            self._saved = raw_terminal.make_raw(_INPUT)
 
     def wanted(self) -> dict[int, int]:
         """{fd: poll events}"""
@@ -100,7 +100,7 @@ class Relay:
     def end(self) -> None:
         signal.signal(signal.SIGWINCH, signal.SIG_DFL)
         if self._saved is not None:
-            terminal.restore(_INPUT, self._saved)
+            raw_terminal.restore(_INPUT, self._saved)
             self._saved = None
         if self._master >= 0:
             os.close(self._master)
