@@ -56,7 +56,7 @@ def work_path(arguments: Arguments) -> str:
 
 def common_arguments(arguments: Arguments, log: str) -> list[str]:
     words = ["--images-dir", image_path(arguments), "--work-dir", work_path(arguments)]
-    words += ["--log-file", log, "-v4", "--orphan-pts-master"]
+    words += ["--log-file", log, "-v4"]
     mode = arguments.choice("manage-cgroups-mode", _CGROUP_MODES)
     words.append(f"--manage-cgroups={mode}")
     for kind in arguments.texts("empty-ns"):

@@ -8,7 +8,7 @@ from runtime.commands.arguments import Flag, UsageError, parse_number, switch
 from runtime.commands.create import absolute, preserved_fds
 from runtime.commands.foreground import adopt_orphans, wait_for
 from runtime.commands.lookup import find, stored_spec
-from runtime.commands.relay import receive_relay
+from runtime.commands.relay import receive_relay, screen_size
 from runtime.container.identity import open_process
 from runtime.container.status import require
 from runtime.errors import RuntimeFault, SpecInvalid
@@ -74,6 +74,8 @@ def _exec(context: Context, arguments: Arguments) -> int:
     process = _process(arguments, spec, tuple(command))
     check_process(process)
     detach = arguments.on("detach")
+    if process.terminal and process.console_size is None and not detach:
+        process = process.changed(console_size=screen_size())
     ours, sent = packet_pair()
     request = Request(
         id=identity,
@@ -99,7 +101,6 @@ def _wait(pid: int, relay: Relay | None) -> int:
     if relay is None:
         return wait_for(pid)
     try:
-        relay.begin()
         return wait_for(pid, relay)
     finally:
         relay.end()

@@ -51,6 +51,8 @@ def wait_for(pid: int, relay: Relay | None = None, notify: NotifySocket | None =
     for number in _PASSED_ON:
         signal.signal(number, pass_on)
     try:
+        if relay is not None:
+            relay.begin()
         if relay is not None or notify is not None:
             _attend(pidfd, relay, notify)
         while True:

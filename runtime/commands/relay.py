@@ -36,11 +36,11 @@ def receive_relay(console: _socket.socket, sent: _socket.socket) -> Relay | None
 
 
 class Relay:
-    """From `begin` on our terminal is raw; `finish` or `end` gives it back."""
+    """The other terminal is as large as ours; `begin` makes ours raw, `end` gives it back."""
 
     def __init__(self, master: int) -> None:
         self._master = master
-        self._screen = next((fd for fd in (0, 1, 2) if os.isatty(fd)), -1)
+        self._screen = _find_screen()
         self._saved: raw_terminal.Settings | None = None
         self._typed = b""
         self._said = b""
@@ -49,14 +49,15 @@ class Relay:
         self.hung_up = False
         """Nobody inside has the terminal open now; somebody may open it again."""
         os.set_blocking(master, False)
-
-    def begin(self) -> None:
         if self._screen < 0:
             # who reads a pipe wants the lines as the program wrote them, as runc gives them
-            raw_terminal.keep_newlines(self._master)
-            return
-        self._resize(0, None)
-        signal.signal(signal.SIGWINCH, self._resize)
+            raw_terminal.keep_newlines(master)
+        else:
+            self._resize(0, None)
+            signal.signal(signal.SIGWINCH, self._resize)
+
+    def begin(self) -> None:
+        """Only with the handlers in place that let us end in order."""
         if os.isatty(_INPUT):
             self._saved = raw_terminal.make_raw(_INPUT)
 
@@ -140,6 +141,17 @@ class Relay:
             self._output_open = False
             written = len(self._said)
         self._said = self._said[written:]
+
+
+def screen_size() -> tuple[int, int] | None:
+    """Rows and columns of the terminal we are in front of."""
+    screen = _find_screen()
+    return terminal.size(screen) if screen >= 0 else None
+
+
+def _find_screen() -> int:
+    """Any of the streams may be redirected."""
+    return next((fd for fd in (0, 1, 2) if os.isatty(fd)), -1)
 
 
 def _ready(wanted: dict[int, int]) -> dict[int, int]:

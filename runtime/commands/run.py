@@ -45,8 +45,6 @@ def run(context: Context, arguments: Arguments) -> int:
 def _start_or_delete(context: Context, state: State, relay: Relay | None, *, detach: bool) -> int:
     """In the foreground also wait; gives the exit code."""
     try:
-        if relay is not None:
-            relay.begin()
         notify = start(context, state.id)
         if detach:
             tell_when_ready(notify, state)

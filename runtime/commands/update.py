@@ -14,7 +14,6 @@ from runtime.commands.lookup import find
 from runtime.container import directory
 from runtime.container.status import require
 from runtime.errors import NotSupported, RuntimeFault, SpecInvalid
-from runtime.spec.model import Linux
 from runtime.spec.read import LARGEST, read_file, spec_of
 
 TYPE_CHECKING = False
@@ -45,8 +44,7 @@ _LIMITS = {
     "pids-limit": ("pids", "limit", _SIGNED, "most processes and threads"),
     "blkio-weight": ("blockIO", "weight", _NUMBER, "block I/O weight, 10 to 1000"),
 }
-# flag -> field of linux.intelRdt
-_RDT = {"l3-cache-schema": "l3CacheSchema", "mem-bw-schema": "memBwSchema"}
+_RDT = ("l3-cache-schema", "mem-bw-schema")
 
 FLAGS = (
     Flag("resources", "r", "a document with linux.resources; - is stdin", "FILE"),
@@ -69,7 +67,6 @@ def run(context: Context, arguments: Arguments) -> int:
     before: Json = linux.get("resources") or {}
     merged = merge(before, asked)
     document["linux"] = {**linux, "resources": merged}
-    _set_rdt(document["linux"], arguments)
     text = json.dumps(document).encode()
     spec_of(text, path)
     _apply(context, found, {name: merged[name] for name in asked}, before)
@@ -81,12 +78,15 @@ def asked_resources(arguments: Arguments) -> Json:
     """The sections that change. As in runc, a document makes all single flags void."""
     if arguments.given("resources"):
         return _read_resources(arguments.text("resources"))
+    for name in _RDT:
+        if arguments.given(name):
+            raise NotSupported(f"--{name}: linux.intelRdt is not supported")
     asked: Json = {}
     for name, (section, field, kind, _) in _LIMITS.items():
         text = arguments.text(name)
         if text:
             asked.setdefault(section, {})[field] = _value(f"--{name}", text, kind)
-    if not asked and not any(arguments.given(name) for name in _RDT):
+    if not asked:
         raise UsageError("update needs --resources or a limit")
     return asked
 
@@ -132,16 +132,8 @@ def _read_resources(path: str) -> Json:
     return document  # pyright: ignore[reportUnknownVariableType]
 
 
-def _set_rdt(linux: Json, arguments: Arguments) -> None:
-    for name, field in _RDT.items():
-        if arguments.given(name):
-            if "intel_rdt" not in Linux.__annotations__:
-                raise NotSupported(f"--{name}: linux.intelRdt is not supported")
-            linux["intelRdt"] = {**(linux.get("intelRdt") or {}), field: arguments.text(name)}
-
-
 def _apply(context: Context, found: Found, changed: Json, before: Json) -> None:
-    """All of it, or as it was before."""
+    """When a limit is refused, what had one before gets it back."""
     try:
         for warning in found.cgroup.apply(changed):
             context.report.warn(warning)

@@ -66,6 +66,8 @@ def prepare_container(
     rootfs = os.path.realpath(os.path.join(request.bundle, spec.root_path))
     if not os.path.isdir(rootfs):
         raise SpecInvalid(f"root.path: {rootfs} is not a directory")
+    if request.cgroup_manager == "disabled":
+        raise NotSupported("--cgroup-manager disabled: a container needs a cgroup")
     cgroup = open_cgroup(
         spec.linux.cgroups_path or f"/{request.id}", systemd=request.cgroup_manager == "systemd"
     )
