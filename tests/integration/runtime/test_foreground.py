@@ -165,3 +165,15 @@ def test_signals_are_passed_on(any_runtime: Runtime, bundle: Bundle, identity: s
         assert Path(f"/proc/{started.pid}/comm").read_text().strip() == "crun"
     started.send_signal(signal.SIGTERM)
     assert started.wait(DEADLINE_S) == 5
+
+
+@pytest.mark.parametrize("flags", [("--no-subreaper",), ("--keep",)])
+def test_it_is_waited_for_all_the_same(
+    any_runtime: Runtime, bundle: Bundle, identity: str, flags: tuple[str, ...]
+) -> None:
+    if any_runtime.name == "crun" and flags == ("--keep",):
+        pytest.skip("a flag of runc")
+    path = bundle.shell("exit 11")
+    assert any_runtime.call("run", *flags, "--bundle", path, identity).returncode == 11
+    left = any_runtime.ok("list", "-q").split()
+    assert left == ([identity] if flags == ("--keep",) else [])
