@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from runtime.commands.arguments import Flag, UsageError, parse, switch
-from runtime.commands.context import Context, Report, show
+from runtime.commands.arguments import Flag, UsageError, help_lines, parse, switch
+from runtime.commands.context import LOG_FORMATS, MANAGERS, ROOTLESS, Context, Report, show
 from runtime.commands.verbs import COMMAND_FOLLOWS, HELP, find_verb, load_all
 from runtime.container.directory import DEFAULT_ROOT
 from runtime.errors import RuntimeFault
@@ -23,16 +23,18 @@ __all__ = ["load_all", "main"]
 VERSION = "0.1.0"
 USAGE = 64
 
+_HELP_FLAG = switch("help", "h", "show this help")
 GLOBAL_FLAGS = (
-    Flag("root"),
-    Flag("log"),
-    Flag("log-format"),
-    Flag("rootless"),
-    Flag("cgroup-manager"),
-    switch("debug"),
-    switch("systemd-cgroup"),
-    switch("help", "h"),
-    switch("version", "v"),
+    Flag("root", "", f"where the state of containers is kept ({DEFAULT_ROOT})", "DIR"),
+    Flag("log", "", "write messages to this file as well", "FILE"),
+    Flag("log-format", "", "text (default) or json", "FORMAT"),
+    switch("debug", "", "say more in the log"),
+    Flag("cgroup-manager", "", "cgroupfs (default), systemd or disabled", "MANAGER"),
+    switch("systemd-cgroup", "", "the same as --cgroup-manager systemd"),
+    Flag("rootless", "", "true, false or auto (default)", "WHEN"),
+    Flag("criu", "", "the program that checkpoint and restore call (criu)", "PATH"),
+    _HELP_FLAG,
+    switch("version", "v", "show the version"),
 )
 
 
@@ -40,9 +42,11 @@ def main(argv: list[str]) -> int:
     report = Report()
     try:
         top = parse(argv, GLOBAL_FLAGS, interspersed=False)
-        report = Report(top.text("log"), top.text("log-format", "text"))
+        report = Report(
+            top.text("log"), top.choice("log-format", LOG_FORMATS), debug=top.on("debug")
+        )
         if top.on("version"):
-            show(f"stacker-runtime version {VERSION}\nspec: 1.2.0")
+            _show_version()
             return 0
         if top.on("help") or not top.operands:
             _show_help()
@@ -63,16 +67,46 @@ def main(argv: list[str]) -> int:
 
 def _run(top: Arguments, report: Report) -> int:
     verb, *words = top.operands
+    if verb == "help":
+        _show_help()
+        return 0
     if verb not in HELP:
         raise UsageError(f"unknown command {verb!r}")
     function, flags = find_verb(verb)
+    flags = (*flags, _HELP_FLAG)
     arguments = parse(words, flags, interspersed=verb not in COMMAND_FOLLOWS)
-    systemd = top.on("systemd-cgroup") or top.text("cgroup-manager") == "systemd"
-    root = os.path.abspath(top.text("root", DEFAULT_ROOT))
-    return function(Context(root=root, report=report, systemd_cgroup=systemd), arguments)
+    if arguments.on("help"):
+        _show_verb_help(verb, flags)
+        return 0
+    manager = top.choice("cgroup-manager", MANAGERS)
+    context = Context(
+        root=os.path.abspath(top.text("root", DEFAULT_ROOT)),
+        report=report,
+        cgroup_manager="systemd" if top.on("systemd-cgroup") else manager,
+        rootless=top.choice("rootless", ROOTLESS),
+        criu=top.text("criu", "criu"),
+    )
+    report.debug(f"{verb}: root {context.root}, cgroup manager {context.cgroup_manager}")
+    code = function(context, arguments)
+    report.debug(f"{verb}: ended with {code}")
+    return code
+
+
+def _show_version() -> None:
+    """runc's form: what reads it takes the first line's last word and the line of `spec`."""
+    from runtime.container.state import OCI_VERSION
+
+    show(f"stacker-runtime version {VERSION}\nspec: {OCI_VERSION}")
 
 
 def _show_help() -> None:
-    show("usage: stacker-runtime [--root DIR] [--log FILE] COMMAND [FLAGS] [ID] ...\n")
-    for name, text in HELP.items():
-        show(f"  {name:<10} {text}")
+    show("usage: stacker-runtime [FLAG ...] COMMAND [FLAG ...] [ID] ...\n")
+    for name, (_, text) in HELP.items():
+        show(f"  {name:<10}  {text}")
+    show("\n" + "\n".join(help_lines(GLOBAL_FLAGS)))
+
+
+def _show_verb_help(verb: str, flags: tuple[Flag, ...]) -> None:
+    operands, text = HELP[verb]
+    show(f"usage: stacker-runtime {verb} [FLAG ...] {operands}".rstrip() + f"\n\n{text}\n")
+    show("\n".join(help_lines(flags)))

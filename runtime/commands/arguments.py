@@ -18,18 +18,34 @@ class UsageError(SpecInvalid):
 
 
 class Flag:
-    """`takes_value`: --name VALUE; otherwise it is a switch, and --name=false turns it off."""
+    """`value` names what follows; without one it is a switch, and --name=false turns it off."""
 
-    __slots__ = ("name", "short", "takes_value")
+    __slots__ = ("help", "name", "short", "value")
 
-    def __init__(self, name: str, short: str = "", *, takes_value: bool = True) -> None:
+    def __init__(self, name: str, short: str = "", help_: str = "", value: str = "VALUE") -> None:
         self.name = name
         self.short = short
-        self.takes_value = takes_value
+        self.help = help_
+        self.value = value
 
 
-def switch(name: str, short: str = "") -> Flag:
-    return Flag(name, short, takes_value=False)
+def switch(name: str, short: str = "", help_: str = "") -> Flag:
+    return Flag(name, short, help_, "")
+
+
+def help_lines(flags: tuple[Flag, ...]) -> list[str]:
+    """One line a flag: its spellings, what follows it, what it is for."""
+    spelled = [
+        (f"-{flag.short}, " if flag.short else "    ")
+        + f"--{flag.name}"
+        + (f" {flag.value}" if flag.value else "")
+        for flag in flags
+    ]
+    width = max((len(text) for text in spelled), default=0)
+    return [
+        f"  {text:<{width}}  {flag.help}".rstrip()
+        for text, flag in zip(spelled, flags, strict=True)
+    ]
 
 
 class Arguments:
@@ -57,6 +73,13 @@ class Arguments:
             return default
         return parse_number(f"--{name}", text, low, high)
 
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        """One of a few words; the first is the default."""
+        word = self.text(name, allowed[0])
+        if word not in allowed:
+            raise UsageError(f"--{name}: {word!r} is not one of {', '.join(allowed)}")
+        return word
+
     def operand(self, what: str) -> str:
         """The only operand."""
         if len(self.operands) != 1:
@@ -69,6 +92,13 @@ def parse_number(what: str, text: str, low: int, high: int) -> int:
     if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
         raise UsageError(f"{what}: {text!r} is not a number from {low} to {high}")
     return int(text)
+
+
+def parse_signed(what: str, text: str, low: int, high: int) -> int:
+    """As `parse_number`, with a minus before it where `low` allows one."""
+    if low < 0 and text.startswith("-"):
+        return -parse_number(what, text[1:], 1, -low)
+    return parse_number(what, text, max(low, 0), high)
 
 
 def parse(words: list[str], flags: tuple[Flag, ...], *, interspersed: bool = True) -> Arguments:
@@ -91,9 +121,9 @@ def parse(words: list[str], flags: tuple[Flag, ...], *, interspersed: bool = Tru
         flag = known.get(name)
         if flag is None:
             raise UsageError(f"unknown flag {word}")
-        if flag.takes_value and not equals:
+        if flag.value and not equals:
             if not left:
                 raise UsageError(f"{word} needs a value")
             value = left.pop(0)
-        values.setdefault(flag.name, []).append(value if flag.takes_value or equals else "true")
+        values.setdefault(flag.name, []).append(value if flag.value or equals else "true")
     return Arguments(values, operands)

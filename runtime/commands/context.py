@@ -6,9 +6,9 @@ import json
 import sys
 import time
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
+MANAGERS = ("cgroupfs", "systemd", "disabled")
+LOG_FORMATS = ("text", "json")
+ROOTLESS = ("auto", "true", "false")
 
 
 class Report:
@@ -18,11 +18,12 @@ class Report:
     writes them. A log that cannot be written is no reason to fail.
     """
 
-    __slots__ = ("_format", "_path")
+    __slots__ = ("_debug", "_format", "_path")
 
-    def __init__(self, path: str = "", kind: str = "text") -> None:
+    def __init__(self, path: str = "", kind: str = "text", *, debug: bool = False) -> None:
         self._path = path
         self._format = kind
+        self._debug = debug
 
     def fail(self, text: str) -> None:
         text = one_line(text)
@@ -33,6 +34,10 @@ class Report:
         text = one_line(text)
         if not self._append("warning", text):
             say(f"stacker-runtime: warning: {text}")
+
+    def debug(self, text: str) -> None:
+        if self._debug and not self._append("debug", text):
+            say(f"stacker-runtime: debug: {text}")
 
     def _append(self, level: str, text: str) -> bool:
         if not self._path:
@@ -51,12 +56,25 @@ class Report:
 
 
 class Context:
-    __slots__ = ("report", "root", "systemd_cgroup")
+    __slots__ = ("cgroup_manager", "criu", "report", "root", "rootless")
 
-    def __init__(self, *, root: str, report: Report, systemd_cgroup: bool) -> None:
+    def __init__(
+        self,
+        *,
+        root: str,
+        report: Report,
+        cgroup_manager: str = MANAGERS[0],
+        rootless: str = ROOTLESS[0],
+        criu: str = "criu",
+    ) -> None:
         self.root = root
         self.report = report
-        self.systemd_cgroup = systemd_cgroup
+        self.cgroup_manager = cgroup_manager
+        """One of MANAGERS."""
+        self.rootless = rootless
+        """One of ROOTLESS; `auto`: when the caller is not root."""
+        self.criu = criu
+        """The program that checkpoint and restore call."""
 
 
 def one_line(text: str) -> str:
@@ -82,3 +100,11 @@ def show(text: str) -> None:
 
 def show_json(document: object, *, indent: int | None = 2) -> None:
     show(json.dumps(document, indent=indent))
+
+
+def show_table(rows: list[tuple[str, ...]]) -> None:
+    """The first row is the heading; all have as many cells."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        show("   ".join(cells).rstrip())

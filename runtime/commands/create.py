@@ -13,50 +13,77 @@ from runtime.spec.read import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
+
     from runtime.commands.arguments import Arguments
     from runtime.commands.context import Context
     from runtime.container.state import State
 
 FLAGS = (
-    Flag("bundle", "b"),
-    Flag("console-socket"),
-    Flag("pid-file"),
-    Flag("preserve-fds"),
-    switch("no-pivot"),
-    switch("no-new-keyring"),
+    Flag("bundle", "b", "the directory that config.json is in (.)", "DIR"),
+    Flag("config", "f", "the file to read instead of config.json", "FILE"),
+    Flag("console-socket", "", "a unix socket that is sent the terminal's master", "PATH"),
+    Flag("pid-file", "", "where to write the process id", "FILE"),
+    Flag("pidfd-socket", "", "a unix socket that is sent a pidfd of the process", "PATH"),
+    Flag("preserve-fds", "", "leave N descriptors open, besides stdio and $LISTEN_FDS", "N"),
+    switch("no-pivot", "", "move the root instead of pivot_root (on an initial ramdisk)"),
+    switch("no-new-keyring", "", "keep the session keyring of the caller"),
 )
 _MOST_FDS = 1024
+_FIRST_FD = 3  # SD_LISTEN_FDS_START
 
 
 def run(context: Context, arguments: Arguments) -> int:
-    create_from(context, arguments, arguments.text("console-socket"))
+    create_from(context, arguments)
     return 0
 
 
-def create_from(context: Context, arguments: Arguments, console_socket: str) -> State:
+def create_from(
+    context: Context, arguments: Arguments, console: _socket.socket | None = None
+) -> State:
+    identity = directory.check_id(arguments.operand("the container's id"))
+    bundle = os.path.abspath(arguments.text("bundle", "."))
+    listened = listen_fds()
     request = Request(
-        id=directory.check_id(arguments.operand("the container's id")),
+        id=identity,
         root=context.root,
-        bundle=os.path.abspath(arguments.text("bundle", ".")),
-        console_socket=os.path.abspath(console_socket) if console_socket else "",
-        pid_file=os.path.abspath(arguments.text("pid-file")) if arguments.text("pid-file") else "",
+        bundle=bundle,
+        console_socket=absolute(arguments.text("console-socket")),
+        console=console,
+        pid_file=absolute(arguments.text("pid-file")),
+        pidfd_socket=absolute(arguments.text("pidfd-socket")),
         pivot=not arguments.on("no-pivot"),
         new_keyring=not arguments.on("no-new-keyring"),
-        preserved_fds=preserved_fds(arguments),
-        systemd_cgroup=context.systemd_cgroup,
+        preserved_fds=preserved_fds(arguments, listened),
+        listen_fds=listened,
+        listen_names=os.environ.get("LISTEN_FDNAMES", "") if listened else "",
+        notify=bool(os.environ.get("NOTIFY_SOCKET")),
+        cgroup_manager=context.cgroup_manager,
     )
-    config = read_file(f"{request.bundle}/config.json")
+    # crun's flag: from where the caller is, not from the bundle
+    config = read_file(absolute(arguments.text("config")) or f"{bundle}/config.json")
     return create(request, config, context.report.warn)
 
 
-def preserved_fds(arguments: Arguments) -> int:
+def absolute(path: str) -> str:
+    return os.path.abspath(path) if path else ""
+
+
+def listen_fds() -> int:
+    """Descriptors of socket activation that are meant for us (sd_listen_fds(3)), from 3 on."""
+    count = os.environ.get("LISTEN_FDS", "")
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal():
+        return 0
+    return min(int(count), _MOST_FDS)
+
+
+def preserved_fds(arguments: Arguments, listened: int = 0) -> int:
     """How many from 3 on; each must be open, or the program would get one of ours in its place."""
-    count = arguments.number("preserve-fds", 0, 0, _MOST_FDS)
-    for fd in range(3, 3 + count):
+    asked = arguments.number("preserve-fds", 0, 0, _MOST_FDS)
+    for fd in range(_FIRST_FD, _FIRST_FD + listened + asked):
         try:
             os.fstat(fd)
         except OSError as error:
-            raise SpecInvalid(
-                f"--preserve-fds {count}: file descriptor {fd} is not open"
-            ) from error
-    return count
+            what = "LISTEN_FDS" if fd < _FIRST_FD + listened else f"--preserve-fds {asked}"
+            raise SpecInvalid(f"{what}: file descriptor {fd} is not open") from error
+    return listened + asked

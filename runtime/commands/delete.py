@@ -8,6 +8,7 @@ import signal
 
 from runtime.commands.arguments import switch
 from runtime.commands.lookup import find, stored_spec
+from runtime.commands.select_ import REGEX, for_each
 from runtime.container import directory
 from runtime.container.identity import open_process
 from runtime.container.state import oci_state
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
     from runtime.commands.context import Context
     from runtime.commands.lookup import Found
 
-FLAGS = (switch("force", "f"),)
+FLAGS = (switch("force", "f", "kill what still runs, and forgive absence"), REGEX)
 _DEATH_AWAITED = 10_000  # milliseconds
 
 
 def run(context: Context, arguments: Arguments) -> int:
-    identity = directory.check_id(arguments.operand("the container's id"))
-    delete(context, identity, force=arguments.on("force"))
-    return 0
+    word, force = arguments.operand("the container's id"), arguments.on("force")
+    return for_each(
+        context, arguments, word, lambda identity: delete(context, identity, force=force)
+    )
 
 
 def delete(context: Context, identity: str, *, force: bool) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 
 from runtime.commands.arguments import Flag, UsageError, parse_number, switch
-from runtime.commands.create import preserved_fds
+from runtime.commands.create import absolute, preserved_fds
 from runtime.commands.foreground import adopt_orphans, wait_for
 from runtime.commands.lookup import find, stored_spec
+from runtime.commands.relay import receive_relay, screen_size
 from runtime.container.identity import open_process
 from runtime.container.status import require
-from runtime.errors import SpecInvalid
+from runtime.errors import RuntimeFault, SpecInvalid
 from runtime.launch.parent import execute
 from runtime.launch.prepare import Request, prepare_exec
+from runtime.linux.sockets import packet_pair
 from runtime.namespaces import plan_entry
 from runtime.spec.model import Process, User
 from runtime.spec.read import read_process
@@ -20,34 +22,50 @@ from runtime.spec.validate import check_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from runtime.cgroups.cgroup import Cgroup
     from runtime.commands.arguments import Arguments
     from runtime.commands.context import Context
+    from runtime.commands.relay import Relay
     from runtime.spec.model import Json, Spec
 
 FLAGS = (
-    Flag("process", "p"),
-    Flag("user", "u"),
-    Flag("cwd"),
-    Flag("env", "e"),
-    Flag("cap", "c"),
-    Flag("additional-gids", "g"),
-    Flag("apparmor"),
-    Flag("process-label"),
-    Flag("console-socket"),
-    Flag("pid-file"),
-    Flag("preserve-fds"),
-    switch("tty", "t"),
-    switch("detach", "d"),
-    switch("no-new-privs"),
-    switch("ignore-paused"),
+    Flag("process", "p", "a file with all of the process, as config.json has it", "FILE"),
+    Flag("user", "u", "who it runs as", "UID[:GID]"),
+    Flag("cwd", "", "the directory it starts in", "DIR"),
+    Flag("env", "e", "one more environment variable", "NAME=VALUE"),
+    Flag("cap", "c", "one more capability", "CAP_NAME"),
+    Flag("additional-gids", "g", "one more group", "GID"),
+    Flag("apparmor", "", "its AppArmor profile", "PROFILE"),
+    Flag("process-label", "", "its SELinux label", "LABEL"),
+    Flag("cgroup", "", "run it in a cgroup below the container's", "[CONTROLLER,...:]PATH"),
+    Flag("console-socket", "", "a unix socket that is sent the terminal's master", "PATH"),
+    Flag("pid-file", "", "where to write the process id", "FILE"),
+    Flag("pidfd-socket", "", "a unix socket that is sent a pidfd of the process", "PATH"),
+    Flag("preserve-fds", "", "leave N descriptors open besides stdio", "N"),
+    switch("tty", "t", "give it a terminal"),
+    switch("detach", "d", "return when it runs"),
+    switch("no-new-privs", "", "it can gain no privileges"),
+    switch("ignore-paused", "", "allow it in a paused container"),
 )
 _LAST_ID = 2**32 - 2
+_FAILED = 255  # as runc: told apart from most exit codes of the command itself
 _CAPABILITY_SETS = ("bounding", "effective", "permitted")
 
 
 def run(context: Context, arguments: Arguments) -> int:
     if not arguments.operands:
         raise UsageError("exec needs a container's id")
+    if len(arguments.operands) == 1 and not arguments.given("process"):
+        raise UsageError("exec needs a command, or --process")
+    try:
+        return _exec(context, arguments)
+    except RuntimeFault as error:
+        if error.exit_code == 1:
+            error.exit_code = _FAILED
+        raise
+
+
+def _exec(context: Context, arguments: Arguments) -> int:
     identity, *command = arguments.operands
     found = find(context, identity)
     paused = "exec in a paused container"
@@ -55,23 +73,64 @@ def run(context: Context, arguments: Arguments) -> int:
     spec = stored_spec(context, identity)
     process = _process(arguments, spec, tuple(command))
     check_process(process)
-    console = arguments.text("console-socket")
-    pid_file = arguments.text("pid-file")
+    detach = arguments.on("detach")
+    if process.terminal and process.console_size is None and not detach:
+        process = process.changed(console_size=screen_size())
+    ours, sent = packet_pair()
     request = Request(
         id=identity,
         root=context.root,
         bundle=found.state.bundle,
-        console_socket=os.path.abspath(console) if console else "",
+        console_socket=absolute(arguments.text("console-socket")),
+        console=None if detach else sent,
+        pidfd_socket=absolute(arguments.text("pidfd-socket")),
         preserved_fds=preserved_fds(arguments),
     )
-    detach = arguments.on("detach")
     if not detach:
         adopt_orphans()
     pidfd = open_process(found.state.pid, found.state.start_time)
     plan = plan_entry(found.state.pid, pidfd)
-    job = prepare_exec(request, spec, process, found.cgroup, plan, context.report.warn)
-    pid = execute(job, os.path.abspath(pid_file) if pid_file else "", context.report.warn)
-    return 0 if detach else wait_for(pid)
+    cgroup = sub_cgroup(found.cgroup, arguments.texts("cgroup"))
+    job = prepare_exec(request, spec, process, cgroup, plan, context.report.warn)
+    pid = execute(job, absolute(arguments.text("pid-file")), context.report.warn)
+    relay = receive_relay(ours, sent)
+    return 0 if detach else _wait(pid, relay)
+
+
+def _wait(pid: int, relay: Relay | None) -> int:
+    if relay is None:
+        return wait_for(pid)
+    try:
+        return wait_for(pid, relay)
+    finally:
+        relay.end()
+
+
+def sub_cgroup(cgroup: Cgroup, places: list[str]) -> Cgroup:
+    """The container's cgroup with some controllers, or all, in directories below it."""
+    document = cgroup.to_json()
+    legacy, unified = dict(cgroup.legacy), cgroup.unified
+    for place in places:
+        names, colon, path = place.rpartition(":")
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if ".." in parts:
+            raise SpecInvalid(f"--cgroup {place}: leads out of the container's cgroup")
+        below = "/".join(("", *parts))
+        chosen = names.split(",") if colon else [*legacy, ""]
+        there = [name for name in chosen if _is_below(cgroup, name, below)]
+        if not there or (colon and there != chosen):
+            raise SpecInvalid(f"--cgroup {place}: the container has no such cgroup")
+        for name in there:
+            if name:
+                legacy[name] = cgroup.legacy[name] + below
+            elif unified is not None:
+                unified += below
+    return type(cgroup).from_json({**document, "legacy": legacy, "unified": unified})
+
+
+def _is_below(cgroup: Cgroup, controller: str, path: str) -> bool:
+    directory = cgroup.legacy.get(controller) if controller else cgroup.unified
+    return directory is not None and os.path.isdir(directory + path)
 
 
 def _process(arguments: Arguments, spec: Spec, command: tuple[str, ...]) -> Process:
@@ -83,8 +142,6 @@ def _process(arguments: Arguments, spec: Spec, command: tuple[str, ...]) -> Proc
         return read_process(file)
     if spec.process is None:
         raise SpecInvalid("process: missing")
-    if not command:
-        raise UsageError("exec needs a command, or --process")
     base = spec.process
     groups = arguments.texts("additional-gids")
     user = parse_user(arguments.text("user"), base.user) if arguments.given("user") else base.user

@@ -6,6 +6,7 @@ import signal
 
 from runtime.commands.arguments import UsageError, switch
 from runtime.commands.lookup import find
+from runtime.commands.select_ import REGEX, for_each
 from runtime.container.identity import send
 from runtime.container.status import STOPPED, require
 from runtime.errors import StateConflict
@@ -16,30 +17,38 @@ if TYPE_CHECKING:
     from runtime.commands.context import Context
     from runtime.commands.lookup import Found
 
-FLAGS = (switch("all", "a"),)
+FLAGS = (switch("all", "a", "signal all processes, not only the first"), REGEX)
 _REALTIME = {"RTMIN": signal.SIGRTMIN, "RTMAX": signal.SIGRTMAX}
 
 
 def run(context: Context, arguments: Arguments) -> int:
     if not 1 <= len(arguments.operands) <= 2:
         raise UsageError("kill needs a container's id and, if it is not TERM, a signal")
-    identity, *rest = arguments.operands
+    word, *rest = arguments.operands
     number = parse_signal(rest[0] if rest else "TERM")
-    found = find(context, identity)
-    if arguments.on("all"):
-        # processes may outlive the first one where the pid namespace is shared
-        if found.status != STOPPED or found.cgroup.pids():
-            _signal_all(found, number)
-        return 0
+    every = arguments.on("all")
+
+    def act(identity: str) -> None:
+        found = find(context, identity)
+        if every:
+            # processes may outlive the first one where the pid namespace is shared
+            if found.status != STOPPED or found.cgroup.pids():
+                _signal_all(found, number)
+        elif found.status != STOPPED or not arguments.on("regex"):
+            _signal_first(identity, found, number)
+
+    return for_each(context, arguments, word, act)
+
+
+def _signal_first(identity: str, found: Found, number: int) -> None:
     require("kill", identity, found.status)
     try:
         send(found.state.pid, found.state.start_time, number)
     except StateConflict as error:
-        raise StateConflict(f"cannot kill container {identity}: it is not running") from error
+        raise StateConflict(f"container not running: {identity}") from error
     if number == signal.SIGKILL and not found.state.own_pid_namespace:
         # in a pid namespace of its own the kernel takes the rest along
         found.cgroup.kill()
-    return 0
 
 
 def parse_signal(text: str) -> int:

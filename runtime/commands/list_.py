@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runtime.commands.arguments import Flag, UsageError, switch
-from runtime.commands.context import show, show_json
+from runtime.commands.arguments import Flag, switch
+from runtime.commands.context import show, show_json, show_table
 from runtime.commands.lookup import find
 from runtime.container.directory import identities
 from runtime.container.state import listed_state
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from runtime.commands.context import Context
     from runtime.spec.model import Json
 
-FLAGS = (Flag("format", "f"), switch("quiet", "q"))
+FLAGS = (
+    Flag("format", "f", "table (default) or json", "FORMAT"),
+    switch("quiet", "q", "only the ids"),
+)
 _COLUMNS = ("id", "pid", "status", "bundle", "created", "owner")
 
 
 def run(context: Context, arguments: Arguments) -> int:
+    format_ = arguments.choice("format", ("table", "json"))
     listed: list[Json] = []
     for identity in identities(context.root):
         try:
@@ -32,19 +36,10 @@ def run(context: Context, arguments: Arguments) -> int:
     if arguments.on("quiet"):
         for one in listed:
             show(one["id"])
-    elif arguments.text("format", "table") == "json":
+    elif format_ == "json":
         show_json(listed, indent=None)
-    elif arguments.text("format", "table") == "table":
-        _show_table(listed)
     else:
-        raise UsageError(f"--format: {arguments.text('format')!r} is neither table nor json")
+        heading = tuple(name.upper() for name in _COLUMNS)
+        rows = (tuple(str(one[name]) for name in _COLUMNS) for one in listed)
+        show_table([heading, *rows])
     return 0
-
-
-def _show_table(listed: list[Json]) -> None:
-    rows = [tuple(name.upper() for name in _COLUMNS)]
-    rows += [tuple(str(one[name]) for name in _COLUMNS) for one in listed]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(_COLUMNS))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        show("   ".join(cells).rstrip())

@@ -5,30 +5,54 @@ from __future__ import annotations
 from runtime.commands import create
 from runtime.commands.arguments import switch
 from runtime.commands.delete import delete
-from runtime.commands.foreground import adopt_orphans, wait_for
-from runtime.commands.start import start
+from runtime.commands.foreground import adopt_orphans, leave_orphans, wait_for
+from runtime.commands.relay import receive_relay
+from runtime.commands.start import start, tell_when_ready
+from runtime.linux.sockets import packet_pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.commands.arguments import Arguments
     from runtime.commands.context import Context
+    from runtime.commands.relay import Relay
+    from runtime.container.state import State
 
-FLAGS = (*create.FLAGS, switch("detach", "d"), switch("keep"), switch("no-subreaper"))
+FLAGS = (
+    *create.FLAGS,
+    switch("detach", "d", "return when the program runs"),
+    switch("keep", "", "do not delete the container when its program has ended"),
+    switch("no-subreaper", "", "do not reap the orphans of the container"),
+)
 
 
 def run(context: Context, arguments: Arguments) -> int:
-    detach = arguments.on("detach")
-    if not detach:
-        adopt_orphans()
-    state = create.create_from(context, arguments, arguments.text("console-socket"))
-    try:
-        start(context, state.id)
-    except BaseException:
-        delete(context, state.id, force=True)
-        raise
-    if detach:
+    if arguments.on("detach"):
+        state = create.create_from(context, arguments)
+        _start_or_delete(context, state, None, detach=True)
         return 0
-    code = wait_for(state.pid)
+    adopt_orphans()
+    ours, sent = packet_pair()
+    state = create.create_from(context, arguments, sent)
+    relay = receive_relay(ours, sent)
+    if arguments.on("no-subreaper"):
+        leave_orphans()
+    code = _start_or_delete(context, state, relay, detach=False)
     if not arguments.on("keep"):
         delete(context, state.id, force=True)
     return code
+
+
+def _start_or_delete(context: Context, state: State, relay: Relay | None, *, detach: bool) -> int:
+    """In the foreground also wait; gives the exit code."""
+    try:
+        notify = start(context, state.id)
+        if detach:
+            tell_when_ready(notify, state)
+            return 0
+        return wait_for(state.pid, relay, notify)
+    except BaseException:
+        delete(context, state.id, force=True)
+        raise
+    finally:
+        if relay is not None:
+            relay.end()

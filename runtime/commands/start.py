@@ -6,8 +6,10 @@ import json
 import os
 
 from runtime.commands.lookup import find, stored_spec
+from runtime.commands.notify import open_notify
 from runtime.container import directory
-from runtime.container.state import oci_state
+from runtime.container.identity import open_process
+from runtime.container.state import oci_state, read_state
 from runtime.container.status import RUNNING, require
 from runtime.errors import CommandNotRunnable, LaunchFailed, StateConflict, step
 from runtime.launch.hooks import run_hooks_to_the_end
@@ -19,20 +21,27 @@ if TYPE_CHECKING:
 
     from runtime.commands.arguments import Arguments, Flag
     from runtime.commands.context import Context
+    from runtime.commands.notify import NotifySocket
+    from runtime.container.state import State
     from runtime.spec.model import Json
 
 FLAGS: tuple[Flag, ...] = ()
 
 
 def run(context: Context, arguments: Arguments) -> int:
-    start(context, arguments.operand("the container's id"))
+    identity = arguments.operand("the container's id")
+    notify = start(context, identity)
+    if notify is not None:
+        tell_when_ready(notify, read_state(context.root, identity))
     return 0
 
 
-def start(context: Context, identity: str) -> None:
+def start(context: Context, identity: str) -> NotifySocket | None:
+    """Gives the container's notify socket where there is one to attend to."""
     found = find(context, identity)
     require("start", identity, found.status)
     folder = directory.path_of(context.root, identity)
+    notify = open_notify(folder, context.report.warn) if os.environ.get("NOTIFY_SOCKET") else None
     with step(f"start container {identity}"):
         connection = _connect(folder, identity)
         # one caller only: a second `start` finds no socket, and the status is "running"
@@ -46,6 +55,23 @@ def start(context: Context, identity: str) -> None:
     hooks = stored_spec(context, identity).hooks.poststart
     state = oci_state(found.state, RUNNING)
     run_hooks_to_the_end("poststart", hooks, state, context.report.warn)
+    return notify
+
+
+def tell_when_ready(notify: NotifySocket | None, state: State) -> None:
+    """Before we leave a detached container: its program is the service's main process then."""
+    if notify is None:
+        return
+    try:
+        pidfd = open_process(state.pid, state.start_time)
+    except StateConflict:
+        return
+    try:
+        if notify.wait(pidfd):
+            notify.tell(state.pid)
+    finally:
+        os.close(pidfd)
+        notify.close()
 
 
 def _connect(folder: str, identity: str) -> _socket.socket:
@@ -53,9 +79,11 @@ def _connect(folder: str, identity: str) -> _socket.socket:
     try:
         return connect_in(fd, directory.START_SOCKET)
     except ConnectionRefusedError as error:
-        raise StateConflict(f"cannot start container {identity}: its init has died") from error
+        raise StateConflict(
+            f"cannot start a container that has stopped: {identity}: its init has died"
+        ) from error
     except FileNotFoundError as error:
-        raise LaunchFailed(f"cannot start container {identity}: it was just started") from error
+        raise LaunchFailed(f"cannot start an already running container: {identity}") from error
     finally:
         os.close(fd)
 

@@ -18,7 +18,15 @@ CACHE = ".seccomp"
 START_SOCKET = "start.sock"
 # config.json as it was at `create`: the bundle's may have changed since
 CONFIG_FILE = "config.json"
-_FILES = (STATE_FILE, STATE_FILE + ".new", START_SOCKET, CONFIG_FILE)
+# what the container sees as /run/notify, and the socket that `start` binds there
+NOTIFY = "notify"
+NOTIFY_SOCKET = "notify.sock"
+# where `restore` mounts the root for CRIU
+RESTORE_ROOT = "root"
+_FILES = (
+    STATE_FILE, STATE_FILE + ".new", START_SOCKET, CONFIG_FILE, CONFIG_FILE + ".new",
+    f"{NOTIFY}/{NOTIFY_SOCKET}", "criu.pid",
+)  # fmt: skip
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-")
 _LONGEST_ID = 255
@@ -47,7 +55,7 @@ def make_directory(root: str, identity: str) -> str:
         try:
             os.mkdir(path, 0o700)
         except FileExistsError as error:
-            raise StateConflict(f"container {identity}: already exists") from error
+            raise StateConflict(f"container with given ID already exists: {identity}") from error
     return path
 
 
@@ -55,6 +63,15 @@ def store_config(folder: str, config: bytes) -> None:
     with step(f"write {folder}/{CONFIG_FILE}"), open(f"{folder}/{CONFIG_FILE}", "xb") as file:
         os.fchmod(file.fileno(), 0o600)  # the environment may hold passwords
         file.write(config)
+
+
+def replace_config(folder: str, config: bytes) -> None:
+    path = f"{folder}/{CONFIG_FILE}"
+    with step(f"write {path}"):
+        with open(f"{path}.new", "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(config)
+        os.rename(f"{path}.new", path)
 
 
 def remove_directory(root: str, identity: str) -> None:
@@ -65,10 +82,11 @@ def remove_directory(root: str, identity: str) -> None:
                 os.unlink(f"{path}/{name}")
             except FileNotFoundError:
                 continue
-        try:
-            os.rmdir(path)
-        except FileNotFoundError:
-            return
+        for name in (f"{path}/{NOTIFY}", f"{path}/{RESTORE_ROOT}", path):
+            try:
+                os.rmdir(name)
+            except FileNotFoundError:
+                continue
 
 
 def identities(root: str) -> list[str]:

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.model import Json
 
-OCI_VERSION = "1.2.0"
+OCI_VERSION = "1.3.0"
 
 
 class State(Record):
@@ -55,7 +55,7 @@ def read_state(root: str, identity: str) -> State:
             document: Json = json.loads(file.read())
         return State(**document)
     except FileNotFoundError as error:
-        raise StateConflict(f"container {identity}: does not exist") from error
+        raise StateConflict(f"container does not exist: {identity}") from error
     except (ValueError, TypeError) as error:
         raise StateConflict(f"container {identity}: its state file is not readable") from error
 

@@ -32,6 +32,8 @@ ALLOWED = {
     "resume": (PAUSED,),
     "update": (CREATED, RUNNING, PAUSED),
     "ps": (CREATED, RUNNING, PAUSED),
+    "events": (CREATED, RUNNING, PAUSED),
+    "checkpoint": (RUNNING, PAUSED),
 }
 
 
@@ -39,9 +41,27 @@ def status_of(*, alive: bool, complete: bool, awaiting_start: bool, frozen: bool
     return _STATUS[complete, awaiting_start, frozen] if alive else STOPPED
 
 
+# runc's words, which podman, containerd and CRI-O look for; (operation, status), or any status
+_REFUSALS = {
+    ("start", RUNNING): "cannot start an already running container: {id}",
+    ("start", PAUSED): "cannot start an already running container: {id}",
+    ("start", STOPPED): "cannot start a container that has stopped: {id}",
+    ("exec", STOPPED): "cannot exec in a stopped container: {id}",
+    ("exec", PAUSED): "cannot exec in a paused container (use --ignore-paused to override): {id}",
+    ("exec in a paused container", STOPPED): "cannot exec in a stopped container: {id}",
+    ("kill", STOPPED): "container not running: {id}",
+    ("delete", ""): "cannot delete container {id} that is not stopped: {status}",
+    ("pause", ""): "container not running: {id}",
+    ("resume", ""): "container not paused: {id}",
+    ("update", ""): "container not running: {id}",
+    ("ps", ""): "container not running: {id}",
+    ("events", ""): "container with id {id} is not running",
+    ("checkpoint", ""): "container {id} cannot be checkpointed in the {status} state",
+}
+_REFUSAL = "cannot {operation} container {id} in the {status} state"
+
+
 def require(operation: str, identity: str, status: str) -> None:
-    allowed = ALLOWED[operation]
-    if status not in allowed:
-        raise StateConflict(
-            f"cannot {operation} container {identity}: it is {status}, not {' or '.join(allowed)}"
-        )
+    if status not in ALLOWED[operation]:
+        text = _REFUSALS.get((operation, status)) or _REFUSALS.get((operation, ""), _REFUSAL)
+        raise StateConflict(text.format(operation=operation, id=identity, status=status))

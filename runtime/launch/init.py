@@ -32,6 +32,7 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     root_steps.isolate,  # before the first mount: none of ours may reach the host
     root_steps.bind_root,  # mounts need a root to lie in
     root_steps.make_mounts,  # in config.json's order
+    root_steps.mount_notify_directory,  # over them: no mount of config.json is meant to hide it
     root_steps.fill_dev,  # into the /dev just mounted
     root_steps.make_console,  # from the devpts just mounted
     root_steps.make_working_directory,  # before the root may become read-only

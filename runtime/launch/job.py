@@ -37,6 +37,10 @@ class Job(Record):
     listener: _socket.socket | None = None
     console_socket: _socket.socket | None = None
     preserved_fds: int = 0
+    listen_fds: int = 0
+    listen_names: str = ""
+    pidfd_socket: _socket.socket | None = None
+    notify: int = -1  # a detached mount
     pivot: bool = True
     new_keyring: bool = True
     hook_state: Json = {}  # noqa: RUF012 - records are frozen

@@ -21,7 +21,7 @@ from runtime.launch.bootstrap import fork_stage
 from runtime.launch.channel import channel_pair
 from runtime.launch.hooks import run_hooks
 from runtime.launch.prepare import prepare_container
-from runtime.linux.sockets import listen_in
+from runtime.linux.sockets import listen_in, send_fd
 from runtime.spec.read import spec_of
 
 TYPE_CHECKING = False
@@ -69,6 +69,7 @@ def execute(job: Job, pid_file: str, warn: Callable[[str], None]) -> int:
     try:
         pid = _receive_child(parent, stage, job)
         write_pid_file(pid_file, pid)
+        send_pidfd(job.pidfd_socket, pid)
         parent.send(messages.GO)
         parent.receive(messages.READY)
         parent.receive_end()
@@ -86,6 +87,18 @@ def write_pid_file(path: str, pid: int) -> None:
         with open(temporary, "w", encoding="ascii") as file:
             file.write(str(pid))
         os.rename(temporary, path)
+
+
+def send_pidfd(receiver: _socket.socket | None, pid: int) -> None:
+    if receiver is None:
+        return
+    with step("send the pidfd to the pidfd socket"):
+        pidfd = os.pidfd_open(pid)
+        try:
+            send_fd(receiver, pidfd, b"pidfd")
+        finally:
+            os.close(pidfd)
+            receiver.close()
 
 
 def _first_state(request: Request, job: Job) -> State:
@@ -125,12 +138,15 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
         state = state.changed(complete=True)
         write_state(request.root, state)
         write_pid_file(request.pid_file, pid)
+        send_pidfd(job.pidfd_socket, pid)
     except BaseException:
         _kill(pid)
         raise
     finally:
         parent.close()
         job.plan.close()
+        if job.notify >= 0:
+            os.close(job.notify)
     return state
 
 

@@ -8,6 +8,15 @@ from runtime.cgroups.cgroup import open_cgroup
 from runtime.container import directory
 from runtime.errors import NotSupported, SpecInvalid, step
 from runtime.launch.job import Job
+from runtime.linux.constants import AT_FDCWD
+from runtime.linux.mount import (
+    MOUNT_ATTR_NODEV,
+    MOUNT_ATTR_NOEXEC,
+    MOUNT_ATTR_NOSUID,
+    MOUNT_ATTR_RDONLY,
+    clone_tree,
+    mount_setattr,
+)
 from runtime.linux.sockets import connect_to
 from runtime.namespaces import plan_namespaces
 from runtime.security import capabilities, rlimits
@@ -24,6 +33,8 @@ if TYPE_CHECKING:
     from runtime.security.seccomp.load import Filter
     from runtime.spec.model import Json, Process, Spec
 
+_NOTIFY_ATTRIBUTES = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+
 
 class Request(Record):
     """What the command line asks for beside config.json."""
@@ -36,7 +47,15 @@ class Request(Record):
     pivot: bool = True
     new_keyring: bool = True
     preserved_fds: int = 0
-    systemd_cgroup: bool = False
+    cgroup_manager: str = "cgroupfs"
+    console: _socket.socket | None = None
+    """Takes the terminal where there is no console socket: the caller is the console itself."""
+    pidfd_socket: str = ""
+    listen_fds: int = 0
+    """How many of the preserved descriptors, the first ones, are for socket activation."""
+    listen_names: str = ""
+    notify: bool = False
+    """Give the program a notify socket of its own (sd_notify(3))."""
 
 
 def prepare_container(
@@ -47,8 +66,10 @@ def prepare_container(
     rootfs = os.path.realpath(os.path.join(request.bundle, spec.root_path))
     if not os.path.isdir(rootfs):
         raise SpecInvalid(f"root.path: {rootfs} is not a directory")
+    if request.cgroup_manager == "disabled":
+        raise NotSupported("--cgroup-manager disabled: a container needs a cgroup")
     cgroup = open_cgroup(
-        spec.linux.cgroups_path or f"/{request.id}", systemd=request.systemd_cgroup
+        spec.linux.cgroups_path or f"/{request.id}", systemd=request.cgroup_manager == "systemd"
     )
     private = spec.has_namespace("cgroup")
     wanted = any(mount.type == "cgroup" for mount in spec.mounts)
@@ -63,6 +84,7 @@ def prepare_container(
         preserved_fds=request.preserved_fds,
         pivot=request.pivot,
         new_keyring=request.new_keyring,
+        notify=notify_directory(request) if request.notify else -1,
     )
 
 
@@ -97,7 +119,10 @@ def _process_parts(
         "capabilities": sets,
         "rlimits": tuple(rlimits.resolve(process.rlimits)),
         "seccomp": _filter(spec, request.root),
-        "console_socket": _console(process, request.console_socket),
+        "console_socket": _console(process, request),
+        "pidfd_socket": _pidfd_socket(request.pidfd_socket),
+        "listen_fds": request.listen_fds,
+        "listen_names": request.listen_names,
     }
 
 
@@ -114,11 +139,43 @@ def _filter(spec: Spec, root: str) -> Filter | None:
     return prepared
 
 
-def _console(process: Process, path: str) -> _socket.socket | None:
-    if bool(path) != process.terminal:
-        flag = "needs --console-socket" if process.terminal else "is false, but a socket is given"
-        raise SpecInvalid(f"process.terminal: {flag}")
+def _console(process: Process, request: Request) -> _socket.socket | None:
+    """The refusals are runc's words."""
+    path = request.console_socket
+    if not process.terminal:
+        if path:
+            raise SpecInvalid(
+                "cannot use console socket if the runtime will not detach or allocate tty: "
+                "process.terminal is false"
+            )
+        return None
+    if path:
+        with step(f"connect to the console socket {path}"):
+            return connect_to(path)
+    if request.console is None:
+        raise SpecInvalid(
+            "cannot allocate tty if the runtime will detach without setting console socket: "
+            "process.terminal needs --console-socket"
+        )
+    return request.console
+
+
+def _pidfd_socket(path: str) -> _socket.socket | None:
     if not path:
         return None
-    with step(f"connect to the console socket {path}"):
+    with step(f"connect to the pidfd socket {path}"):
         return connect_to(path)
+
+
+def notify_directory(request: Request) -> int:
+    """A detached read-only mount of the directory that `start` binds the socket in.
+
+    Through a writable one the container could leave names in the runtime's own directory.
+    """
+    path = f"{directory.path_of(request.root, request.id)}/{directory.NOTIFY}"
+    with step(f"mount the notify socket's directory {path}"):
+        os.mkdir(path, 0o755)
+        os.chmod(path, 0o755)  # whatever the umask: the program may be any user
+        mount = clone_tree(AT_FDCWD, path)
+        mount_setattr(mount, set_=_NOTIFY_ATTRIBUTES)
+    return mount

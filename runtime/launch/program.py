@@ -7,6 +7,7 @@ import stat
 
 from runtime.errors import CommandNotRunnable
 
+NOTIFY_DIRECTORY = "/run/notify"
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
@@ -16,6 +17,19 @@ def environment_of(entries: tuple[str, ...]) -> dict[str, str]:
     """Of two entries for one name the last one counts, as in runc; order is kept."""
     pairs = (entry.partition("=") for entry in entries)
     return {name: value for name, _, value in pairs}
+
+
+def service_variables(*, listen_fds: int, listen_names: str, notify: str) -> dict[str, str]:
+    """What sd_listen_fds(3) and sd_notify(3) look for; LISTEN_PID is who the program will be."""
+    variables: dict[str, str] = {}
+    if listen_fds:
+        variables["LISTEN_FDS"] = str(listen_fds)
+        variables["LISTEN_PID"] = str(os.getpid())
+        if listen_names:
+            variables["LISTEN_FDNAMES"] = listen_names
+    if notify:
+        variables["NOTIFY_SOCKET"] = f"{NOTIFY_DIRECTORY}/{notify}"
+    return variables
 
 
 def find_program(name: str, environment: dict[str, str]) -> str:

@@ -11,6 +11,8 @@ from runtime.launch.console import bind_console, make_terminal
 from runtime.launch.guard import close_the_door
 from runtime.launch.hooks import run_hooks
 from runtime.launch.procfs import write_sysctl
+from runtime.launch.program import NOTIFY_DIRECTORY
+from runtime.linux.mount import attach
 from runtime.linux.network import bring_loopback_up
 from runtime.linux.process import join_session_keyring, set_domainname, set_hostname
 from runtime.namespaces import CLONE_NEWCGROUP, make_new
@@ -80,6 +82,14 @@ def make_mounts(it: Init) -> None:
             mount_cgroups(it.root, mount, job.cgroup_mounts)
         else:
             make_mount(it.root, mount, job.bundle, job.spec.linux.mount_label)
+
+
+def mount_notify_directory(it: Init) -> None:
+    if it.job.notify >= 0:
+        with step(f"mount {NOTIFY_DIRECTORY}"):
+            target = open_target(it.root, NOTIFY_DIRECTORY, directory=True)
+            attach(it.job.notify, target)
+            os.close(target)
 
 
 def fill_dev(it: Init) -> None:

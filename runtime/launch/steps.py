@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import stat
 
+from runtime.container.directory import NOTIFY_SOCKET
 from runtime.errors import KernelFault, step
 from runtime.launch import messages
 from runtime.launch.console import take_terminal
 from runtime.launch.hooks import run_hooks
 from runtime.launch.procfs import write_oom_score
-from runtime.launch.program import environment_of, execute, find_program
+from runtime.launch.program import environment_of, execute, find_program, service_variables
 from runtime.linux.fds import cloexec_from
 from runtime.linux.process import (
     restore_signals,
@@ -136,7 +137,12 @@ def enter_working_directory(it: Init) -> None:
 
 
 def look_program_up(it: Init) -> None:
-    it.environment = environment_of(it.job.process.env)
+    job = it.job
+    it.environment = environment_of(job.process.env) | service_variables(
+        listen_fds=job.listen_fds,
+        listen_names=job.listen_names,
+        notify=NOTIFY_SOCKET if job.notify >= 0 else "",
+    )
     it.program = find_program(it.job.process.args[0], it.environment)
 
 

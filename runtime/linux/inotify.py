@@ -1,4 +1,4 @@
-"""inotify(7): to be woken when a directory's files grow or come. One watch, no decoding."""
+"""inotify(7): to be woken when files change, or a directory's grow or come. No decoding."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ def watch_directory(path: str, mask: int = IN_MODIFY | IN_CREATE | IN_DELETE_SEL
     """An fd that becomes readable when something has happened; the caller closes it."""
     fd = _init(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        _add_watch(fd, path_bytes(path), mask)
+        add_watch(fd, path, mask)
     except OSError:
         os.close(fd)
         raise
     return fd
+
+
+def add_watch(fd: int, path: str, mask: int) -> None:
+    """Be woken by one more file or directory through the same fd."""
+    _add_watch(fd, path_bytes(path), mask)
 
 
 def take_events(fd: int) -> None:

@@ -70,3 +70,29 @@ def receive_fd(connection: _socket.socket) -> int:
         if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
             return _FD.unpack(data[: _FD.size])[0]
     raise OSError(0, "no file descriptor came")
+
+
+def bind_datagrams(directory: int, name: str) -> _socket.socket:
+    """A datagram socket in an open directory that everybody who gets there may write to."""
+    receiver = _datagram()
+    try:
+        receiver.bind(f"/proc/self/fd/{directory}/{name}")
+        os.chmod(name, 0o777, dir_fd=directory)
+    except OSError:
+        receiver.close()
+        raise
+    return receiver
+
+
+def send_datagram(address: str, payload: bytes, fd: int = -1) -> None:
+    """To a socket by path, or by abstract name when it begins with @ (unix(7))."""
+    rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _FD.pack(fd))] if fd >= 0 else []
+    sender = _datagram()
+    try:
+        sender.sendmsg([payload], rights, 0, "\0" + address[1:] if address[0] == "@" else address)
+    finally:
+        sender.close()
+
+
+def _datagram() -> _socket.socket:
+    return _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)

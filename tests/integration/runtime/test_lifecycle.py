@@ -85,7 +85,8 @@ def test_exec_detached_returns_at_once(
     pid_file = tmp_path / "exec.pid"
     any_runtime.ok("exec", "--detach", "--pid-file", str(pid_file), identity, "sleep", "50")
     pid = int(pid_file.read_text())
-    assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x0050\0"
+    # runc returns before the program is executed
+    wait_until(lambda: Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x0050\0")
 
 
 @pytest.mark.parametrize("signal", ["KILL", "SIGTERM", "9"])

@@ -39,7 +39,7 @@ def test_an_error_goes_to_the_log(runtime: Runtime, identity: str, tmp_path: Pat
     message = json.loads(log.read_text())
     assert code == 1
     assert message["level"] == "error"
-    assert message["msg"] == f"container {identity}: does not exist"
+    assert message["msg"] == f"container does not exist: {identity}"
 
 
 def test_a_log_may_be_a_pipe(runtime: Runtime, identity: str) -> None:

@@ -9,7 +9,15 @@ import pytest
 from runtime.container.directory import check_id
 from runtime.container.identity import is_alive, start_time
 from runtime.container.state import State, listed_state, oci_state
-from runtime.container.status import ALLOWED, CREATED, RUNNING, STOPPED, require, status_of
+from runtime.container.status import (
+    ALLOWED,
+    CREATED,
+    CREATING,
+    RUNNING,
+    STOPPED,
+    require,
+    status_of,
+)
 from runtime.errors import SpecInvalid, StateConflict
 
 
@@ -35,12 +43,12 @@ def test_every_combination_has_a_status() -> None:
         assert status_of(alive=alive, complete=complete, awaiting_start=awaiting, frozen=frozen)
 
 
-def test_a_refusal_says_what_would_be_right() -> None:
+def test_a_refusal_has_the_words_of_runc() -> None:
     require("start", "one", CREATED)
-    with pytest.raises(
-        StateConflict, match="cannot start container one: it is running, not create"
-    ):
+    with pytest.raises(StateConflict, match=r"^cannot start an already running container: one$"):
         require("start", "one", RUNNING)
+    with pytest.raises(StateConflict, match=r"^cannot start container one in the creating state$"):
+        require("start", "one", CREATING)
     assert ALLOWED["delete"] == (STOPPED,)
 
 
