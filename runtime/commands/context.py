@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
+
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

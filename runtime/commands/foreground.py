@@ -7,9 +7,9 @@ did not fork it ourselves.
 from __future__ import annotations
 
 import os
-import signal
 
 from runtime.linux.process import set_child_subreaper
+from runtime.linux.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,13 +6,12 @@ from runtime.cgroups.cgroup import Cgroup
 from runtime.container import directory
 from runtime.container.state import current_status, read_state
 from runtime.errors import RuntimeFault
-from runtime.spec.read import read_spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.commands.context import Context
     from runtime.container.state import State
-    from runtime.spec.model import Spec
+    from runtime.spec.model import Hook, Spec
 
 
 class Found:
@@ -35,5 +34,20 @@ def find(context: Context, identity: str) -> Found:
     return Found(state, cgroup, current_status(context.root, state, frozen=frozen))
 
 
+def late_hooks(context: Context, identity: str, kind: str) -> tuple[Hook, ...]:
+    """poststart or poststop, of config.json as it was at `create`.
+
+    Nearly no container has one. A name that a JSON text holds is there as it is or with escapes
+    of the form \\uXXXX; without either the text need not be parsed, nor the parser be loaded.
+    """
+    text = directory.stored_config(context.root, identity)
+    if kind.encode("ascii") not in text and b"\\u" not in text:
+        return ()
+    return getattr(stored_spec(context, identity).hooks, kind)
+
+
 def stored_spec(context: Context, identity: str) -> Spec:
+    # the whole parser of config.json: `state` and `kill` do without
+    from runtime.spec.read import read_spec
+
     return read_spec(f"{directory.path_of(context.root, identity)}/{directory.CONFIG_FILE}")
