@@ -1,8 +1,8 @@
-"""The verbs, in two tables: those that put a process into a container, and those that do not.
+"""The verbs: what each is for, and where its code is.
 
-The first kind needs all of `launch` and the modules below it, which is most of what a cold start
-loads, and a sealed interpreter; `state` or `kill` should not pay for either. A program that forks
-(the monitor) calls `load_all` once, so that no child of it imports anything.
+A cold start loads one verb and what that needs; `state` or `kill` should not pay for `create`,
+which brings all of `launch` and the modules below it. A program that forks (the monitor) calls
+`load_all` once, so that no child of it imports anything.
 """
 
 from __future__ import annotations
@@ -36,36 +36,21 @@ ENTERING = frozenset(("create", "run", "exec"))
 COMMAND_FOLLOWS = frozenset(("exec",))
 
 
+# verb -> (module of this package, function), where they are not named like the verb and `run`
+_ELSEWHERE = {
+    "exec": ("exec_", "run"),
+    "list": ("list_", "run"),
+    "pause": ("freeze", "pause"),
+    "resume": ("freeze", "resume"),
+}
+
+
 def find_verb(name: str) -> Verb:
-    return (_entering() if name in ENTERING else _outside())[name]
+    module, function = _ELSEWHERE.get(name, (name, "run"))
+    loaded = __import__(f"runtime.commands.{module}", fromlist=(function,))
+    return getattr(loaded, function), loaded.FLAGS
 
 
 def load_all() -> None:
-    _entering()
-    _outside()
-
-
-def _entering() -> dict[str, Verb]:
-    from runtime.commands import create, exec_, run
-
-    return {
-        "create": (create.run, create.FLAGS),
-        "run": (run.run, run.FLAGS),
-        "exec": (exec_.run, exec_.FLAGS),
-    }
-
-
-def _outside() -> dict[str, Verb]:
-    from runtime.commands import delete, features, freeze, kill, list_, ps, start, state
-
-    return {
-        "start": (start.run, start.FLAGS),
-        "kill": (kill.run, kill.FLAGS),
-        "delete": (delete.run, delete.FLAGS),
-        "state": (state.run, state.FLAGS),
-        "list": (list_.run, list_.FLAGS),
-        "ps": (ps.run, ps.FLAGS),
-        "pause": (freeze.pause, freeze.FLAGS),
-        "resume": (freeze.resume, freeze.FLAGS),
-        "features": (features.run, features.FLAGS),
-    }
+    for name in HELP:
+        find_verb(name)
