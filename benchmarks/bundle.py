@@ -36,6 +36,15 @@ class Bundle:
         self._config["linux"]["cgroupsPath"] = f"/{identity}"
         (self.directory / "config.json").write_text(json.dumps(self._config))
 
+    def copy(self, identity: str) -> Path:
+        """A bundle of the same root file system, with a process that stays."""
+        path = self.directory.with_name(f"bundle-{identity}")
+        path.mkdir()
+        self.write(identity, "/bin/sleep", "1000")
+        config = self._config | {"root": {"path": str(self.directory / "rootfs"), "readonly": True}}
+        (path / "config.json").write_text(json.dumps(config))
+        return path
+
     def _made(self) -> dict[str, Any]:
         config = json.loads(GOLDEN.read_text())
         process, linux = config["process"], config["linux"]
