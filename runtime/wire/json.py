@@ -7,7 +7,7 @@ Infinity are no JSON: they are refused both ways.
 
 from __future__ import annotations
 
-from _json import encode_basestring_ascii, make_encoder, make_scanner
+from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,17 +59,17 @@ def loads(text: str | bytes) -> Any:
 def dumps(
     value: object,
     *,
+    ensure_ascii: bool = True,
     sort_keys: bool = False,
     separators: tuple[str, str] = (", ", ": "),
     indent: int | None = None,
 ) -> str:
-    """ASCII. TypeError for what JSON has no form for."""
+    """TypeError for what JSON has no form for."""
     if indent is not None:
         return _indented(value, " " * indent, "\n")
     items, keys = separators
-    encode: Any = make_encoder(
-        None, _no_form, encode_basestring_ascii, None, keys, items, sort_keys, False, False
-    )
+    text = encode_basestring_ascii if ensure_ascii else encode_basestring
+    encode: Any = make_encoder(None, _no_form, text, None, keys, items, sort_keys, False, False)
     return "".join(encode(value, 0))
 
 

@@ -22,6 +22,7 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_dumps_as_the_package(value: Any) -> None:
     assert json.dumps(value) == package.dumps(value)
+    assert json.dumps(value, ensure_ascii=False) == package.dumps(value, ensure_ascii=False)
     assert json.dumps(value, indent=2) == package.dumps(value, indent=2)
     ours = json.dumps(value, sort_keys=True, separators=(",", ":"))
     assert ours == package.dumps(value, sort_keys=True, separators=(",", ":"))
