@@ -8,15 +8,13 @@ has a directory in the version 2 tree as well, for `cgroup.kill`, `cgroup.freeze
 from __future__ import annotations
 
 import os
-import signal
 
-from runtime.cgroups import controllers, devices, freezer, paths, tree
-from runtime.cgroups.apply import apply, write_file
+from runtime.cgroups import freezer, paths, tree
+from runtime.cgroups.apply import write_file
 from runtime.cgroups.detect import Layout, detect
-from runtime.cgroups.device_rules import device_rules
 from runtime.cgroups.mounts import CgroupMount, cgroup_mounts
-from runtime.cgroups.v2 import unified as unified_files
 from runtime.errors import KernelFault, NotSupported, StateConflict
+from runtime.linux.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,18 +89,10 @@ class Cgroup:
 
     def apply(self, resources: Section) -> list[str]:
         """Set `linux.resources`, the first time or again; gives warnings, one line each."""
-        warnings: list[str] = []
-        for controller, version, writes in controllers.plan(self._detected(), resources):
-            directory = self.legacy[controller] if version == 1 else self.unified
-            if directory is not None:
-                warnings += apply(directory, writes)
-        extra = unified_files.plan(resources)
-        if extra and self.unified is None:
-            raise NotSupported("linux.resources.unified: this host has no cgroup version 2 tree")
-        if extra and self.unified is not None:
-            warnings += apply(self.unified, extra)
-        devices.apply_devices(device_rules(resources), self.legacy.get("devices"), self.unified)
-        return warnings
+        # `create` has loaded it with launch/parent.py; others seldom need it (see there)
+        from runtime.cgroups.limits import apply_resources
+
+        return apply_resources(self._detected(), self.legacy, self.unified, resources)
 
     def add(self, pid: int) -> None:
         """Move one process in, in every hierarchy."""

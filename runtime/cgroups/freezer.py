@@ -38,6 +38,16 @@ def is_frozen(legacy: str | None, unified: str | None) -> bool:
         return False
 
 
+def is_stored_frozen(stored: dict[str, object]) -> bool:
+    """The same of what `Cgroup.to_json` gave, without all that a `Cgroup` can do."""
+    legacy, unified = stored.get("legacy"), stored.get("unified")
+    directory: object = legacy.get("freezer") if isinstance(legacy, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return is_frozen(
+        directory if isinstance(directory, str) else None,
+        unified if isinstance(unified, str) else None,
+    )
+
+
 def _set_unified(directory: str, *, frozen: bool) -> None:
     wanted = "frozen 1" if frozen else "frozen 0"
     with open(f"{directory}/cgroup.events", encoding="ascii") as events:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from runtime.commands import criu
@@ -11,6 +10,7 @@ from runtime.commands.delete import delete
 from runtime.commands.lookup import find, stored_spec
 from runtime.container.status import require
 from runtime.errors import SpecInvalid, step
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,4 +105,4 @@ def _write_descriptors(images: str, pid: int) -> None:
     path = f"{images}/{criu.DESCRIPTORS_FILE}"
     with step(f"write {path}"), open(path, "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o600)
-        json.dump(names, file)
+        file.write(json.dumps(names))

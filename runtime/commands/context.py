@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
+
+from runtime.wire import json
 
 MANAGERS = ("cgroupfs", "systemd", "disabled")
 LOG_FORMATS = ("text", "json")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 
 from runtime.commands.arguments import switch
-from runtime.commands.lookup import find, stored_spec
+from runtime.commands.lookup import find, late_hooks
 from runtime.commands.select_ import REGEX, for_each
 from runtime.container import directory
 from runtime.container.identity import open_process
 from runtime.container.state import oci_state
 from runtime.container.status import CREATED, STOPPED, require
 from runtime.errors import RuntimeFault, StateConflict
-from runtime.launch.hooks import run_hooks_to_the_end
+from runtime.linux.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,12 +49,15 @@ def delete(context: Context, identity: str, *, force: bool) -> None:
     found.cgroup.kill()
     found.cgroup.remove()
     try:
-        hooks = stored_spec(context, identity).hooks.poststop
+        hooks = late_hooks(context, identity, "poststop")
     except RuntimeFault as error:
         context.report.warn(f"container {identity}: poststop hooks are not run: {error}")
         hooks = ()
-    state = oci_state(found.state, STOPPED)
-    run_hooks_to_the_end("poststop", hooks, state, context.report.warn)
+    if hooks:
+        from runtime.launch.hooks import run_hooks_to_the_end
+
+        state = oci_state(found.state, STOPPED)
+        run_hooks_to_the_end("poststop", hooks, state, context.report.warn)
     directory.remove_directory(context.root, identity)
 
 

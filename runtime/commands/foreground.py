@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 
 from runtime.linux.process import set_child_subreaper
+from runtime.linux.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-
 from runtime.commands.arguments import UsageError, switch
 from runtime.commands.lookup import find
 from runtime.commands.select_ import REGEX, for_each
 from runtime.container.identity import send
 from runtime.container.status import STOPPED, require
 from runtime.errors import StateConflict
+from runtime.linux.signals import number_of, signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,10 +63,10 @@ def parse_signal(text: str) -> int:
         number = _REALTIME[base] + int(distance)
         if number <= signal.SIGRTMAX:
             return number
-    try:
-        return int(signal.Signals[f"SIG{name}"])
-    except KeyError as error:
-        raise UsageError(f"signal {text!r}: unknown") from error
+    number = number_of(name)
+    if number is None:
+        raise UsageError(f"signal {text!r}: unknown")
+    return number
 
 
 def _signal_all(found: Found, number: int) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 
 from runtime.linux import raw_terminal, terminal
+from runtime.linux.signals import signal
 from runtime.linux.sockets import receive_fd
 
 TYPE_CHECKING = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
@@ -22,6 +21,7 @@ from runtime.linux.mount import MS_PRIVATE, attach_at, clone_tree, mount_setattr
 from runtime.linux.namespaces import CLONE_NEWNS, unshare
 from runtime.rootfs.resolve import open_target
 from runtime.spec.read import read_file, spec_of
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from runtime.commands.arguments import Flag, switch
 from runtime.container.state import OCI_VERSION
 from runtime.errors import StateConflict, step
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

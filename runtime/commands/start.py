@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 
-from runtime.commands.lookup import find, stored_spec
+from runtime.commands.lookup import find, late_hooks
 from runtime.commands.notify import open_notify
 from runtime.container import directory
 from runtime.container.identity import open_process
 from runtime.container.state import oci_state, read_state
 from runtime.container.status import RUNNING, require
 from runtime.errors import CommandNotRunnable, LaunchFailed, StateConflict, step
-from runtime.launch.hooks import run_hooks_to_the_end
 from runtime.linux.sockets import connect_in
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,9 +51,12 @@ def start(context: Context, identity: str) -> NotifySocket | None:
         raise CommandNotRunnable(
             f"start container {identity}: {report['text']}", report["exit_code"]
         )
-    hooks = stored_spec(context, identity).hooks.poststart
-    state = oci_state(found.state, RUNNING)
-    run_hooks_to_the_end("poststart", hooks, state, context.report.warn)
+    hooks = late_hooks(context, identity, "poststart")
+    if hooks:
+        from runtime.launch.hooks import run_hooks_to_the_end
+
+        state = oci_state(found.state, RUNNING)
+        run_hooks_to_the_end("poststart", hooks, state, context.report.warn)
     return notify
 
 

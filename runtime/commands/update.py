@@ -6,7 +6,6 @@ stored, so that whatever reads it later sees the limits that hold.
 
 from __future__ import annotations
 
-import json
 import sys
 
 from runtime.commands.arguments import Flag, UsageError, parse_signed
@@ -15,6 +14,7 @@ from runtime.container import directory
 from runtime.container.status import require
 from runtime.errors import NotSupported, RuntimeFault, SpecInvalid
 from runtime.spec.read import LARGEST, read_file, spec_of
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -74,6 +74,12 @@ def replace_config(folder: str, config: bytes) -> None:
         os.rename(f"{path}.new", path)
 
 
+def stored_config(root: str, identity: str) -> bytes:
+    path = f"{path_of(root, identity)}/{CONFIG_FILE}"
+    with step(f"read {path}"), open(path, "rb") as file:
+        return file.read()
+
+
 def remove_directory(root: str, identity: str) -> None:
     path = path_of(root, identity)
     with step(f"remove {path}"):

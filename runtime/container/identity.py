@@ -6,9 +6,9 @@ The start time is field 22 of /proc/<pid>/stat, in clock ticks since the boot (p
 from __future__ import annotations
 
 import os
-import signal
 
 from runtime.errors import StateConflict
+from runtime.linux.signals import signal
 
 
 def boot_id() -> str:

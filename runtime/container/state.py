@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from runtime.container import directory
@@ -10,6 +9,7 @@ from runtime.container.identity import boot_id, is_alive
 from runtime.container.status import status_of
 from runtime.errors import StateConflict, step
 from runtime.spec.record import Record
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from runtime.errors import CommandNotRunnable, LaunchFailed, RuntimeFault
 from runtime.launch import messages
 from runtime.linux.sockets import packet_pair
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ Hooks are the caller's programs, run in whichever namespaces the calling process
 
 from __future__ import annotations
 
-import json
 import os
 import select
-import signal
 
 from runtime.errors import LaunchFailed
 from runtime.linux.fds import close_range
 from runtime.linux.process import restore_signals
+from runtime.linux.signals import signal
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ waits (the parent until READY, the caller of `start` after it) and ends the proc
 
 from __future__ import annotations
 
-import json
 import os
 
 from runtime.errors import RuntimeFault
 from runtime.launch import root_steps, steps
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import time
 
 from runtime.container import directory
@@ -21,6 +20,7 @@ from runtime.launch.bootstrap import fork_stage
 from runtime.launch.channel import channel_pair
 from runtime.launch.hooks import run_hooks
 from runtime.launch.prepare import prepare_container
+from runtime.linux.signals import signal
 from runtime.linux.sockets import listen_in, send_fd
 from runtime.spec.read import spec_of
 

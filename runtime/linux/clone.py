@@ -11,10 +11,10 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import signal
 import struct
 
 from runtime.linux.process import thread_id_address
+from runtime.linux.signals import signal
 
 _SYS_CLONE3 = 435
 _CLONE_CHILD_CLEARTID = 0x00200000

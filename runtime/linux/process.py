@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import signal
 import struct
 
 from runtime.linux.constants import SYS_KEYCTL
 from runtime.linux.libc import function, syscall
+from runtime.linux.signals import signal
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 
 from runtime.errors import SpecInvalid, step
 from runtime.spec.parse import parse_process, parse_spec
 from runtime.spec.validate import check_process, check_spec
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

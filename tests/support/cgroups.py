@@ -13,17 +13,17 @@ FILES = {
 TOP = Path("/sys/fs/cgroup")
 
 
-def limit(pid: int, controller: str) -> str:
-    """Return the first word of the limit's file."""
+def limit(pid: int, controller: str, *, proc: Path = Path("/proc")) -> str:
+    """Return the first word of the limit's file; ``proc`` is where that pid counts."""
     version_1, version_2 = FILES[controller]
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+    for line in (proc / f"{pid}/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
             return (TOP / controllers / path.lstrip("/") / version_1).read_text().split()[0]
-    path = _unified_path(pid)
+    path = _unified_path(pid, proc)
     return (TOP / path.lstrip("/") / version_2).read_text().split()[0]
 
 
-def _unified_path(pid: int) -> str:
-    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+def _unified_path(pid: int, proc: Path = Path("/proc")) -> str:
+    lines = (proc / f"{pid}/cgroup").read_text().splitlines()
     return next(line.removeprefix("0::") for line in lines if line.startswith("0::"))

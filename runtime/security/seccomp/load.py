@@ -7,7 +7,6 @@ system call and is called right before exec (or before the privileges for it are
 from __future__ import annotations
 
 import binascii
-import json
 import os
 
 from runtime.errors import KernelFault, NotSupported
@@ -16,6 +15,7 @@ from runtime.linux.constants import MACHINE
 from runtime.security.seccomp.compile import compile_profile
 from runtime.security.seccomp.numbers import NATIVE, read_numbers
 from runtime.security.seccomp.profile import parse_profile
+from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

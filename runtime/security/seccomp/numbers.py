@@ -7,8 +7,9 @@ architectures share from 451 on).
 
 from __future__ import annotations
 
-import json
 import os
+
+from runtime.wire import json
 
 X32_BIT = 0x40000000
 
@@ -89,5 +90,5 @@ class Numbers:
 def read_numbers() -> Numbers:
     path = os.path.join(os.path.dirname(__file__), "syscalls.json")
     with open(path, encoding="ascii") as file:
-        table = json.load(file)
+        table = json.loads(file.read())
     return Numbers(table["architectures"], table["numbers"], table["elsewhere"])

@@ -11,6 +11,7 @@ import pytest
 
 from runtime.cli import main
 from tests.integration.runtime.conftest import Bundle, Runtime, call_warm, wait_until
+from tests.support.leaks import assert_none, snapshot
 
 pytestmark = pytest.mark.root
 
@@ -108,6 +109,33 @@ def test_thirty_at_once(runtime: Runtime, bundle: Bundle, identity: str) -> None
         started.append(pid)
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in started]
     assert codes == [3] * len(started)
+
+
+def test_two_hundred_live_at_once(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """Created and started all at the same time, and so deleted: none fails, none is left."""
+    bundle.config["linux"].pop("cgroupsPath")
+    path = bundle.write("/bin/sleep", "1000")
+    names = [f"{identity}-{index}" for index in range(200)]
+    before = snapshot(str(runtime.root.parent), identity)
+
+    def at_once(*words: str) -> list[int]:
+        pids: list[int] = []
+        for name in names:
+            pid = os.fork()
+            if pid == 0:
+                os._exit(main(["--root", str(runtime.root), *words, name]))
+            pids.append(pid)
+        return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+
+    assert at_once("run", "--detach", "--bundle", path) == [0] * len(names)
+    listed = json.loads(runtime.ok("list", "--format", "json"))
+    assert sorted(one["id"] for one in listed) == sorted(names)
+    assert {one["status"] for one in listed} == {"running"}
+    assert len({one["pid"] for one in listed}) == len(names)
+    assert at_once("delete", "--force") == [0] * len(names)
+    for one in listed:
+        os.waitpid(one["pid"], 0)
+    assert_none(before, str(runtime.root.parent), identity)
 
 
 def test_seccomp_with_and_without_no_new_privileges(

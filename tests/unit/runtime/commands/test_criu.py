@@ -16,8 +16,16 @@ from runtime.errors import NotSupported, SpecInvalid
 from runtime.spec.model import Linux, Mount, Namespace, Spec
 
 FOUND = Found(
-    State(id="x", pid=4, start_time=5, boot_id="b", bundle="/b", rootfs="/b/r", created=""),
-    Cgroup(legacy={"freezer": "/cg/x"}, unified=None),
+    State(
+        id="x",
+        pid=4,
+        start_time=5,
+        boot_id="b",
+        bundle="/b",
+        rootfs="/b/r",
+        created="",
+        cgroup=Cgroup(legacy={"freezer": "/cg/x"}, unified=None).to_json(),
+    ),
     "running",
 )
 SPEC = Spec(
