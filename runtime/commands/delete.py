@@ -6,6 +6,7 @@ import os
 import select
 import signal
 
+from runtime.cgroups import resctrl
 from runtime.commands.arguments import switch
 from runtime.commands.lookup import find, stored_spec
 from runtime.commands.select_ import REGEX, for_each
@@ -49,6 +50,7 @@ def delete(context: Context, identity: str, *, force: bool) -> None:
         _kill(found)
     found.cgroup.kill()
     found.cgroup.remove()
+    resctrl.remove(found.state.rdt)
     try:
         hooks = stored_spec(context, identity).hooks.poststop
     except RuntimeFault as error:
