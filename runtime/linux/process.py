@@ -9,7 +9,7 @@ import ctypes
 import fcntl
 import struct
 
-from runtime.linux.constants import SYS_KEYCTL
+from runtime.linux.constants import SYS_KEYCTL, SYS_PIDFD_GETFD
 from runtime.linux.libc import function, syscall
 from runtime.linux.signals import signal
 
@@ -126,6 +126,11 @@ def restore_signals() -> None:
         if number not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def take_descriptor(pidfd: int, number: int) -> int:
+    """A copy of another process's descriptor (pidfd_getfd(2), Linux 5.6); EBADF if it has none."""
+    return syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
 
 
 def pidfd_exit_status(pidfd: int) -> int | None:

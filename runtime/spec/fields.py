@@ -86,6 +86,9 @@ class Fields:
         """The object under a name; an empty one when it is absent."""
         return Fields(self.raw(name), self.path(name))
 
+    def maybe(self, name: str, parse: Callable[[Fields], T]) -> T | None:
+        return None if self.values.get(name) is None else parse(self.within(name))
+
     def each(self, name: str, parse: Callable[[Fields], T]) -> tuple[T, ...]:
         items = self._typed(name, list, [])
         return tuple(

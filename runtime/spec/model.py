@@ -12,6 +12,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
+    from runtime.spec.execution import MemoryPolicy
+    from runtime.spec.intel_rdt import IntelRdt
+    from runtime.spec.net_devices import NetDevice
+    from runtime.spec.scheduling import CpuAffinity, IoPriority, Scheduler
+
     Json: TypeAlias = dict[str, Any]
 
 
@@ -35,6 +40,9 @@ class Process(Record):
     apparmor_profile: str = ""
     selinux_label: str = ""
     oom_score_adj: int | None = None
+    scheduler: Scheduler | None = None
+    io_priority: IoPriority | None = None
+    exec_cpu_affinity: CpuAffinity | None = None
 
 
 class Mount(Record):
@@ -81,13 +89,24 @@ class IdMapping(Record):
     size: int
 
 
+class TimeOffset(Record):
+    clock: str  # monotonic or boottime
+    secs: int = 0
+    nanosecs: int = 0
+
+
 class Linux(Record):
     namespaces: tuple[Namespace, ...] = ()
     devices: tuple[Device, ...] = ()
     uid_mappings: tuple[IdMapping, ...] = ()
     gid_mappings: tuple[IdMapping, ...] = ()
+    time_offsets: tuple[TimeOffset, ...] = ()
+    net_devices: tuple[NetDevice, ...] = ()
     cgroups_path: str = ""
     resources: Json = {}  # noqa: RUF012 - records are frozen and nobody writes into their parts
+    intel_rdt: IntelRdt | None = None
+    memory_policy: MemoryPolicy | None = None
+    personality: int | None = None
     seccomp: Json | None = None
     rootfs_propagation: str = ""
     masked_paths: tuple[str, ...] = ()

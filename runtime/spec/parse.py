@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from runtime.errors import SpecInvalid
+from runtime.spec.execution import parse_memory_policy, parse_personality
 from runtime.spec.fields import Fields
+from runtime.spec.intel_rdt import parse_intel_rdt
 from runtime.spec.model import (
     Device,
     Hook,
@@ -14,10 +16,15 @@ from runtime.spec.model import (
     Namespace,
     Process,
     Spec,
+    TimeOffset,
     User,
 )
+from runtime.spec.net_devices import parse_net_devices
+from runtime.spec.scheduling import parse_affinity, parse_io_priority, parse_scheduler
 
 _LAST_NUMBER = 2**32 - 1
+_LAST_SECOND = 2**63 - 1
+CLOCKS = ("monotonic", "boottime")
 
 
 def parse_spec(document: object) -> Spec:
@@ -59,6 +66,9 @@ def _process(part: Fields) -> Process:
         apparmor_profile=part.text("apparmorProfile"),
         selinux_label=part.text("selinuxLabel"),
         oom_score_adj=part.maybe_number("oomScoreAdj", -1000, 1000),
+        scheduler=part.maybe("scheduler", parse_scheduler),
+        io_priority=part.maybe("ioPriority", parse_io_priority),
+        exec_cpu_affinity=part.maybe("execCPUAffinity", parse_affinity),
     )
 
 
@@ -111,8 +121,13 @@ def _linux(part: Fields) -> Linux:
         devices=part.each("devices", _device),
         uid_mappings=part.each("uidMappings", _mapping),
         gid_mappings=part.each("gidMappings", _mapping),
+        time_offsets=_time_offsets(part.within("timeOffsets")),
+        net_devices=parse_net_devices(part.within("netDevices")),
         cgroups_path=part.text("cgroupsPath"),
         resources=part.raw("resources"),
+        intel_rdt=part.maybe("intelRdt", parse_intel_rdt),
+        memory_policy=part.maybe("memoryPolicy", parse_memory_policy),
+        personality=part.maybe("personality", parse_personality),
         seccomp=part.maybe_raw("seccomp"),
         rootfs_propagation=part.text("rootfsPropagation"),
         masked_paths=part.texts("maskedPaths"),
@@ -120,6 +135,22 @@ def _linux(part: Fields) -> Linux:
         mount_label=part.text("mountLabel"),
         sysctl=part.table("sysctl"),
     )
+
+
+def _time_offsets(part: Fields) -> tuple[TimeOffset, ...]:
+    offsets: list[TimeOffset] = []
+    for clock in part.values:
+        if clock not in CLOCKS:
+            raise SpecInvalid(f"{part.path(clock)}: not one of {', '.join(CLOCKS)}")
+        one = part.within(clock)
+        offsets.append(
+            TimeOffset(
+                clock=clock,
+                secs=one.number("secs", 0, -_LAST_SECOND, _LAST_SECOND),
+                nanosecs=one.number("nanosecs", 0, 0, 10**9 - 1),
+            )
+        )
+    return tuple(offsets)
 
 
 def _device(part: Fields) -> Device:

@@ -6,6 +6,12 @@ Every check gets the whole spec and yields the complaints it has; the first one 
 from __future__ import annotations
 
 from runtime.errors import SpecInvalid
+from runtime.spec.validate_namespaces import (
+    check_mappings,
+    check_namespaces,
+    check_net_devices,
+    check_time_offsets,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +19,6 @@ if TYPE_CHECKING:
 
     from runtime.spec.model import Process, Spec
 
-NAMESPACE_TYPES = ("pid", "network", "mount", "ipc", "uts", "user", "cgroup")
 _DEVICE_TYPES = ("c", "b", "u", "p")
 _PROPAGATIONS = (
     "", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable",
@@ -48,21 +53,6 @@ def check_process(process: Process) -> None:
 def _version(spec: Spec) -> Iterator[str]:
     if not spec.version.startswith("1."):
         yield f"ociVersion: {spec.version!r} is not a 1.x version"
-
-
-def _namespaces(spec: Spec) -> Iterator[str]:
-    kinds = [namespace.type for namespace in spec.linux.namespaces]
-    for index, namespace in enumerate(spec.linux.namespaces):
-        where = f"linux.namespaces[{index}]"
-        if namespace.type not in NAMESPACE_TYPES:
-            yield f"{where}.type: {namespace.type!r} is not supported"
-        if kinds.count(namespace.type) > 1:
-            yield f"{where}.type: {namespace.type} is given twice"
-        if namespace.path and not namespace.path.startswith("/"):
-            yield f"{where}.path: {namespace.path!r} is not an absolute path"
-    if "mount" not in kinds:
-        # without one every mount below would be made on the host
-        yield "linux.namespaces: a mount namespace is required"
 
 
 def _names(spec: Spec) -> Iterator[str]:
@@ -117,15 +107,6 @@ def _is_namespaced(name: str, spec: Spec) -> bool:
     return name in _UTS_SYSCTLS and spec.has_namespace("uts")
 
 
-def _mappings(spec: Spec) -> Iterator[str]:
-    user = spec.has_namespace("user")
-    mapped = spec.linux.uid_mappings or spec.linux.gid_mappings
-    if mapped and not user:
-        yield "linux.uidMappings: needs a user namespace"
-    if user and not spec.namespace_path("user") and not mapped:
-        yield "linux.uidMappings: a new user namespace needs mappings"
-
-
 def _hooks(spec: Spec) -> Iterator[str]:
     for kind, hooks in spec.hooks.__dict__.items():
         for index, hook in enumerate(hooks):
@@ -140,13 +121,15 @@ def _camel(name: str) -> str:
 
 CHECKS = (
     _version,
-    _namespaces,
+    check_namespaces,
     _names,
     _mounts,
     _propagation,
     _devices,
     _paths,
     _sysctls,
-    _mappings,
+    check_mappings,
+    check_time_offsets,
+    check_net_devices,
     _hooks,
 )

@@ -94,7 +94,7 @@ def test_every_part_is_read() -> None:
         ("process.oomScoreAdj", 1001, "process.oomScoreAdj: 1001 is not between -1000 and 1000"),
         ("mounts.0.destination", None, "mounts[0].destination: missing"),
         ("mounts.0.options", "ro", "mounts[0].options: expected a list"),
-        ("linux.namespaces.0.type", "time", "linux.namespaces[0].type: 'time' is not supported"),
+        ("linux.namespaces.0.type", "nut", "linux.namespaces[0].type: 'nut' is not supported"),
         ("linux.namespaces.0.type", "uts", "linux.namespaces[0].type: uts is given twice"),
         ("linux.namespaces", [], "hostname: needs a uts namespace"),
         ("linux.namespaces.2.path", "x", "linux.namespaces[2].path: 'x' is not an absolute path"),
