@@ -11,7 +11,7 @@ import os
 from runtime.commands.arguments import Flag, UsageError, help_lines, parse, switch
 from runtime.commands.context import LOG_FORMATS, MANAGERS, ROOTLESS, Context, Report, show
 from runtime.commands.verbs import COMMAND_FOLLOWS, HELP, find_verb, load_all
-from runtime.container.directory import DEFAULT_ROOT
+from runtime.container.directory import DEFAULT_ROOT, default_root
 from runtime.errors import RuntimeFault
 
 TYPE_CHECKING = False
@@ -80,7 +80,7 @@ def _run(top: Arguments, report: Report) -> int:
         return 0
     manager = top.choice("cgroup-manager", MANAGERS)
     context = Context(
-        root=os.path.abspath(top.text("root", DEFAULT_ROOT)),
+        root=os.path.abspath(top.text("root") or default_root()),
         report=report,
         cgroup_manager="systemd" if top.on("systemd-cgroup") else manager,
         rootless=top.choice("rootless", ROOTLESS),

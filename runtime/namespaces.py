@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 
-from runtime.errors import SpecInvalid, step
+from runtime.errors import NotSupported, SpecInvalid, step
 from runtime.linux.namespaces import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWNS,
     CLONE_NEWPID,
+    CLONE_NEWTIME,
     CLONE_NEWUSER,
     CLONE_NEWUTS,
     namespace_type,
@@ -34,6 +35,7 @@ FLAGS = {
     "uts": CLONE_NEWUTS,
     "mount": CLONE_NEWNS,
     "cgroup": CLONE_NEWCGROUP,
+    "time": CLONE_NEWTIME,
 }
 # the names under /proc/<pid>/ns
 FILES = {
@@ -44,6 +46,7 @@ FILES = {
     "uts": "uts",
     "mount": "mnt",
     "cgroup": "cgroup",
+    "time": "time",
 }
 
 
@@ -71,6 +74,10 @@ class Plan(Record):
         return bool(self.new & CLONE_NEWNET)
 
     @property
+    def new_time(self) -> bool:
+        return bool(self.new & CLONE_NEWTIME)
+
+    @property
     def new_cgroup(self) -> bool:
         return bool(self.new & CLONE_NEWCGROUP)
 
@@ -87,10 +94,13 @@ class Plan(Record):
 def plan_namespaces(namespaces: tuple[Namespace, ...]) -> Plan:
     new = 0
     join: list[tuple[int, int]] = []
-    for namespace in namespaces:
+    for index, namespace in enumerate(namespaces):
         flag = FLAGS[namespace.type]
+        where = f"linux.namespaces[{index}]"
+        if not os.path.exists(f"/proc/self/ns/{FILES[namespace.type]}"):
+            raise NotSupported(f"{where}: this kernel has no {namespace.type} namespaces")
         if namespace.path:
-            join.append((_open(namespace), flag))
+            join.append((_open(namespace, where), flag))
         else:
             new |= flag
     # a user namespace first: it owns the others, and joining them takes its capabilities
@@ -103,6 +113,8 @@ def plan_entry(pid: int, pidfd: int) -> Plan:
     mask = 0
     with step(f"compare the namespaces of process {pid}"):
         for kind, file in FILES.items():
+            if not os.path.exists(f"/proc/self/ns/{file}"):
+                continue
             theirs, ours = os.stat(f"/proc/{pid}/ns/{file}"), os.stat(f"/proc/self/ns/{file}")
             if theirs.st_ino != ours.st_ino:
                 mask |= FLAGS[kind]
@@ -122,8 +134,8 @@ def make_new(flags: int) -> None:
         unshare(flags)
 
 
-def _open(namespace: Namespace) -> int:
-    with step(f"open the {namespace.type} namespace {namespace.path}"):
+def _open(namespace: Namespace, where: str) -> int:
+    with step(f"{where}.path: open {namespace.path}"):
         fd = os.open(namespace.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         kind = namespace_type(fd)
@@ -131,7 +143,7 @@ def _open(namespace: Namespace) -> int:
         kind = 0
     if kind != FLAGS[namespace.type]:
         os.close(fd)
-        raise SpecInvalid(f"linux.namespaces: {namespace.path} is not a {namespace.type} namespace")
+        raise SpecInvalid(f"{where}.path: {namespace.path} is not a {namespace.type} namespace")
     return fd
 
 

@@ -54,6 +54,7 @@ def create_from(
         pidfd_socket=absolute(arguments.text("pidfd-socket")),
         pivot=not arguments.on("no-pivot"),
         new_keyring=not arguments.on("no-new-keyring"),
+        rootless=context.rootless,
         preserved_fds=preserved_fds(arguments, listened),
         listen_fds=listened,
         listen_names=os.environ.get("LISTEN_FDNAMES", "") if listened else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 
+from runtime.cgroups import resctrl
 from runtime.commands.arguments import switch
 from runtime.commands.lookup import find, late_hooks
 from runtime.commands.select_ import REGEX, for_each
@@ -48,6 +49,7 @@ def delete(context: Context, identity: str, *, force: bool) -> None:
         _kill(found)
     found.cgroup.kill()
     found.cgroup.remove()
+    resctrl.remove(found.state.rdt)
     try:
         hooks = late_hooks(context, identity, "poststop")
     except RuntimeFault as error:

@@ -10,6 +10,7 @@ from runtime.commands.foreground import adopt_orphans, wait_for
 from runtime.commands.lookup import find, stored_spec
 from runtime.commands.relay import receive_relay, screen_size
 from runtime.container.identity import open_process
+from runtime.container.state import oci_state
 from runtime.container.status import require
 from runtime.errors import RuntimeFault, SpecInvalid
 from runtime.launch.parent import execute
@@ -92,6 +93,7 @@ def _exec(context: Context, arguments: Arguments) -> int:
     plan = plan_entry(found.state.pid, pidfd)
     cgroup = sub_cgroup(found.cgroup, arguments.texts("cgroup"))
     job = prepare_exec(request, spec, process, cgroup, plan, context.report.warn)
+    job = job.changed(hook_state=oci_state(found.state, found.status))
     pid = execute(job, absolute(arguments.text("pid-file")), context.report.warn)
     relay = receive_relay(ours, sent)
     return 0 if detach else _wait(pid, relay)

@@ -10,7 +10,8 @@ import os
 
 from runtime.errors import SpecInvalid, StateConflict, step
 
-DEFAULT_ROOT = "/run/stacker-runtime"
+DEFAULT_NAME = "stacker-runtime"
+DEFAULT_ROOT = f"/run/{DEFAULT_NAME}"
 STATE_FILE = "state.json"
 # compiled seccomp profiles; no id begins with a dot
 CACHE = ".seccomp"
@@ -30,6 +31,14 @@ _FILES = (
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-")
 _LONGEST_ID = 255
+
+
+def default_root() -> str:
+    """Of an ordinary user the directory that the session gave them (XDG base directories)."""
+    session = os.environ.get("XDG_RUNTIME_DIR", "")
+    if os.geteuid() != 0 and os.path.isabs(session):
+        return f"{session}/{DEFAULT_NAME}"
+    return DEFAULT_ROOT
 
 
 def check_id(identity: str) -> str:

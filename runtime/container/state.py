@@ -29,6 +29,7 @@ class State(Record):
     owner: int = 0
     annotations: dict[str, str] = {}  # noqa: RUF012 - records are frozen
     cgroup: Json = {}  # noqa: RUF012 - records are frozen
+    rdt: Json = {}  # noqa: RUF012 - records are frozen
     own_pid_namespace: bool = True
     complete: bool = False  # `create` came to its end: before that only `delete --force` is for it
 

@@ -6,13 +6,17 @@ It exists because a process cannot move itself into a pid namespace, only its ch
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 
-from runtime.errors import step
+from runtime.errors import KernelFault, step
 from runtime.launch import messages
 from runtime.launch.init import enter_container
 from runtime.launch.job import Init
+from runtime.launch.process_steps import set_affinity
+from runtime.launch.procfs import write_oom_score
+from runtime.launch.time_offsets import open_offsets, write_offsets
 from runtime.linux.clone import fork_into
 from runtime.linux.process import set_dumpable
 from runtime.namespaces import CLONE_NEWUSER, enter_joined, make_new
@@ -46,14 +50,20 @@ def fork_stage(
 def _run(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -> None:
     # a collection would touch, and so copy, the pages we share with a warm parent
     gc.disable()
-    # and the init is born hidden: a container that it enters sees it from its first moment
-    set_dumpable(False)
+    _set_inherited(job, channel)
     plan = job.plan
+    time_offsets = job.spec.linux.time_offsets if plan.new_time else ()
+    offsets = open_offsets(time_offsets)
+    # and the init is born hidden: a container that it enters sees it from its first moment. Whose
+    # user namespace is new is alone in it, and who is not root could not write a hidden one's maps
+    if not (plan.new_user and job.unprivileged):
+        set_dumpable(False)
     enter_joined(plan)
     if plan.new_user:
         make_new(CLONE_NEWUSER)
         channel.send(messages.MAP)
         channel.receive(messages.MAPPED)
+        set_dumpable(False)
     if plan.has_user:
         with step("become root of the user namespace"):
             os.setresgid(0, 0, 0)
@@ -61,9 +71,26 @@ def _run(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -
     # opened here: not in sight any more where a mount namespace is joined
     unified = None if plan.has_user else job.cgroup.open_unified()
     make_new(plan.new_early)
+    write_offsets(offsets, time_offsets)
     with step("fork"):
         pid, in_unified = fork_into(unified)
     if pid == 0:
         enter_container(Init(job, channel, in_unified=in_unified), todo)
     channel.send(messages.CHILD, pid=pid)
     os._exit(0)
+
+
+def _set_inherited(job: Job, channel: Channel) -> None:
+    """What the init gets by the fork, set here: a hidden process cannot write to its own /proc."""
+    value = job.process.oom_score_adj
+    if value is not None:
+        try:
+            write_oom_score(value)
+        except KernelFault as error:
+            # below what it was is for CAP_SYS_RESOURCE (proc_pid_oom_score_adj(5))
+            if not job.unprivileged or error.errno != errno.EACCES:
+                raise
+            channel.warn(f"process.oomScoreAdj: {value} is not ours to give")
+    affinity = job.exec_affinity
+    if affinity is not None and affinity.initial:
+        set_affinity("initial", affinity.initial)

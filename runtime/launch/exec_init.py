@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from runtime.errors import step
-from runtime.launch import root_steps, steps
+from runtime.launch import process_steps, root_steps, steps
 from runtime.launch.console import make_terminal
 from runtime.linux.namespaces import setns
 
@@ -37,9 +37,9 @@ def make_exec_terminal(it: Init) -> None:
 STEPS: tuple[Callable[[Init], None], ...] = (
     steps.wait_for_go,
     steps.join_cgroup,  # needs the host's cgroup files
+    process_steps.apply_final_affinity,  # a cpuset joined later would replace it
     steps.start_session,
     root_steps.make_keyring,
-    steps.set_oom_score,  # through the host's /proc
     steps.open_labels,  # through the host's /proc
     root_steps.forbid_imports,  # the next step changes the root
     enter_namespaces,
@@ -47,10 +47,15 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     steps.set_labels,
     steps.set_rlimits,
     steps.take_streams,
+    process_steps.apply_scheduler,
+    process_steps.apply_io_priority,
+    process_steps.apply_memory_policy,
+    process_steps.apply_personality,
     steps.load_privileged_filter,
     steps.drop_privileges,
     steps.enter_working_directory,
     steps.look_program_up,
+    steps.load_notifying_filter,
     steps.say_ready,
     steps.load_filter,
     steps.close_descriptors,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from runtime.errors import RuntimeFault
-from runtime.launch import root_steps, steps
+from runtime.launch import net_devices, process_steps, root_steps, steps
 from runtime.wire import json
 
 TYPE_CHECKING = False
@@ -25,9 +25,9 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     steps.start_session,  # before a terminal is made: only a session leader can take one
     root_steps.make_keyring,  # the session keyring of the caller stays outside
     root_steps.start_loopback,  # the network namespace is new; hooks may want it complete
+    net_devices.set_devices_up,  # the parent has moved them before it let us go
     root_steps.set_names,  # needs CAP_SYS_ADMIN
-    steps.set_oom_score,  # these three through the host's /proc, which nobody inside can redirect
-    root_steps.set_sysctls,
+    root_steps.set_sysctls,  # these two through the host's /proc, which nobody inside can redirect
     steps.open_labels,
     root_steps.isolate,  # before the first mount: none of ours may reach the host
     root_steps.bind_root,  # mounts need a root to lie in
@@ -44,10 +44,15 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     steps.set_labels,  # they take effect at execve; the files were opened outside
     steps.set_rlimits,  # raising a hard limit needs CAP_SYS_RESOURCE
     steps.take_streams,  # chown of the terminal needs CAP_CHOWN
+    process_steps.apply_scheduler,  # these four before the filter: it may forbid them; real time
+    process_steps.apply_io_priority,  # and raised priorities need CAP_SYS_NICE
+    process_steps.apply_memory_policy,
+    process_steps.apply_personality,
     steps.load_privileged_filter,  # needs CAP_SYS_ADMIN, so just before it is dropped
     steps.drop_privileges,
     steps.enter_working_directory,  # as the user: root's right to enter is not the user's
     steps.look_program_up,  # a missing program is an error of `create`, while it can be told
+    steps.load_notifying_filter,  # while the parent is there to give the agent its listener
     steps.say_ready,  # `create` returns
     steps.wait_for_start,  # until `start` calls
     steps.run_start_container_hooks,  # inside, right before the program (config.md, "Hooks")

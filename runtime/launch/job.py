@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from runtime.cgroups.cgroup import Cgroup
     from runtime.cgroups.mounts import CgroupMount
     from runtime.launch.channel import Channel
+    from runtime.launch.net_devices import Moving
     from runtime.namespaces import Plan
     from runtime.security.capabilities import CapabilitySets
     from runtime.security.rlimits import Rlimit
     from runtime.security.seccomp.load import Filter
     from runtime.spec.model import Json, Process, Spec
+    from runtime.spec.scheduling import CpuAffinity
 
 
 class Job(Record):
@@ -43,6 +45,9 @@ class Job(Record):
     notify: int = -1  # a detached mount
     pivot: bool = True
     new_keyring: bool = True
+    unprivileged: bool = False  # the caller is not root
+    moving: tuple[Moving, ...] = ()
+    exec_affinity: CpuAffinity | None = None
     hook_state: Json = {}  # noqa: RUF012 - records are frozen
 
 

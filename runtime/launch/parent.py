@@ -10,6 +10,7 @@ import os
 import select
 import time
 
+from runtime.cgroups import resctrl
 from runtime.container import directory
 from runtime.container.identity import boot_id, start_time
 from runtime.container.state import State, oci_state, write_state
@@ -19,7 +20,11 @@ from runtime.launch import exec_init, init, messages
 from runtime.launch.bootstrap import fork_stage
 from runtime.launch.channel import channel_pair
 from runtime.launch.hooks import run_hooks
+from runtime.launch.id_maps import write_maps
+from runtime.launch.net_devices import move_devices
 from runtime.launch.prepare import prepare_container
+from runtime.launch.rootless import is_rootless, make_cgroup
+from runtime.launch.seccomp_listener import await_ready
 from runtime.linux.signals import signal
 from runtime.linux.sockets import listen_in, send_fd
 from runtime.spec.read import spec_of
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
     from runtime.launch.channel import Channel
     from runtime.launch.job import Job
     from runtime.launch.prepare import Request
-    from runtime.spec.model import IdMapping
+    from runtime.spec.model import Json
 
 _DEATH_AWAITED = 10_000  # milliseconds; a killed process that is still there then is the kernel's
 
@@ -43,6 +48,7 @@ def create(request: Request, config: bytes, warn: Callable[[str], None]) -> Stat
     spec = spec_of(config, f"{request.bundle}/config.json")
     folder = directory.make_directory(request.root, request.id)
     cgroup: Cgroup | None = None
+    rdt: Json = {}
     try:
         directory.store_config(folder, config)
         listener = _listen(folder)
@@ -51,13 +57,15 @@ def create(request: Request, config: bytes, warn: Callable[[str], None]) -> Stat
         state = _first_state(request, job)
         # before anything is made that a killed `create` would leave: `delete` finds it by this
         write_state(request.root, state)
-        cgroup.create()
-        for warning in cgroup.apply(spec.linux.resources):
-            warn(warning)
-        return _launch(request, job, state, warn)
+        cgroup = make_cgroup(cgroup, spec, warn, rootless=is_rootless(request.rootless))
+        if spec.linux.intel_rdt is not None:
+            rdt = resctrl.enter_group(spec.linux.intel_rdt, request.id)
+        state = state.changed(cgroup=cgroup.to_json(), rdt=rdt)
+        return _launch(request, job.changed(cgroup=cgroup), state, warn)
     except BaseException:
         if cgroup is not None:
             _empty(cgroup)
+        _leave_group(rdt)
         directory.remove_directory(request.root, request.id)
         raise
 
@@ -71,7 +79,7 @@ def execute(job: Job, pid_file: str, warn: Callable[[str], None]) -> int:
         write_pid_file(pid_file, pid)
         send_pidfd(job.pidfd_socket, pid)
         parent.send(messages.GO)
-        parent.receive(messages.READY)
+        await_ready(parent, job, pid, job.hook_state)
         parent.receive_end()
     finally:
         parent.close()
@@ -128,13 +136,16 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
         pid = _receive_child(parent, stage, job)
         state = state.changed(pid=pid, start_time=start_time(pid))
         write_state(request.root, state)
+        move_devices(job.moving, pid)
+        if state.rdt:
+            resctrl.join(state.rdt, pid)
         parent.send(messages.GO)
         parent.receive(messages.MOUNTED)
         hooks, document = job.spec.hooks, oci_state(state, CREATING)
         run_hooks("prestart", hooks.prestart, document)
         run_hooks("createRuntime", hooks.create_runtime, document)
         parent.send(messages.HOOKED)
-        parent.receive(messages.READY)
+        await_ready(parent, job, pid, document)
         state = state.changed(complete=True)
         write_state(request.root, state)
         write_pid_file(request.pid_file, pid)
@@ -155,7 +166,7 @@ def _receive_child(parent: Channel, stage: int, job: Job) -> int:
     try:
         message = parent.receive(messages.MAP, messages.CHILD)
         if message["kind"] == messages.MAP:
-            _write_maps(stage, job)
+            write_maps(stage, job.spec.linux.uid_mappings, job.spec.linux.gid_mappings)
             parent.send(messages.MAPPED)
             message = parent.receive(messages.CHILD)
     finally:
@@ -164,20 +175,6 @@ def _receive_child(parent: Channel, stage: int, job: Job) -> int:
     if job.plan.has_user:
         job.cgroup.add(pid)
     return pid
-
-
-def _write_maps(pid: int, job: Job) -> None:
-    linux = job.spec.linux
-    for file, mappings in (("uid_map", linux.uid_mappings), ("gid_map", linux.gid_mappings)):
-        with step(f"write the {file} of the user namespace"):
-            fd = os.open(f"/proc/{pid}/{file}", os.O_WRONLY | os.O_CLOEXEC)
-            os.write(fd, _map_text(mappings))
-            os.close(fd)
-
-
-def _map_text(mappings: tuple[IdMapping, ...]) -> bytes:
-    lines = (f"{one.container_id} {one.host_id} {one.size}\n" for one in mappings)
-    return "".join(lines).encode("ascii")
 
 
 def _listen(folder: str) -> _socket.socket:
@@ -214,6 +211,13 @@ def _empty(cgroup: Cgroup) -> None:
         cgroup.kill()
         cgroup.remove()
     except (RuntimeFault, OSError):
+        return
+
+
+def _leave_group(rdt: Json) -> None:
+    try:
+        resctrl.remove(rdt)
+    except RuntimeFault:
         return
 
 

@@ -8,6 +8,8 @@ from runtime.cgroups.cgroup import open_cgroup
 from runtime.container import directory
 from runtime.errors import NotSupported, SpecInvalid, step
 from runtime.launch.job import Job
+from runtime.launch.net_devices import look_at_devices
+from runtime.launch.rootless import check_user_namespace
 from runtime.linux.constants import AT_FDCWD
 from runtime.linux.mount import (
     MOUNT_ATTR_NODEV,
@@ -56,6 +58,8 @@ class Request(Record):
     listen_names: str = ""
     notify: bool = False
     """Give the program a notify socket of its own (sd_notify(3))."""
+    rootless: str = "auto"
+    """true, false, or auto: when the caller is not root."""
 
 
 def prepare_container(
@@ -63,6 +67,7 @@ def prepare_container(
 ) -> Job:
     if spec.process is None:
         raise SpecInvalid("process: missing")
+    check_user_namespace(spec)
     rootfs = os.path.realpath(os.path.join(request.bundle, spec.root_path))
     if not os.path.isdir(rootfs):
         raise SpecInvalid(f"root.path: {rootfs} is not a directory")
@@ -73,12 +78,14 @@ def prepare_container(
     )
     private = spec.has_namespace("cgroup")
     wanted = any(mount.type == "cgroup" for mount in spec.mounts)
+    plan = plan_namespaces(spec.linux.namespaces)
     return Job(
-        **_process_parts(request, spec, spec.process, warn),
+        **_process_parts(request, spec, spec.process, plan, warn),
         bundle=request.bundle,
         rootfs=rootfs,
         cgroup=cgroup,
-        plan=plan_namespaces(spec.linux.namespaces),
+        plan=plan,
+        moving=look_at_devices(spec.linux.net_devices),
         cgroup_mounts=tuple(cgroup.mounts(private=private)) if wanted else (),
         listener=listener,
         preserved_fds=request.preserved_fds,
@@ -97,20 +104,22 @@ def prepare_exec(
     warn: Callable[[str], None],
 ) -> Job:
     return Job(
-        **_process_parts(request, spec, process, warn),
+        **_process_parts(request, spec, process, plan, warn),
         bundle=request.bundle,
         rootfs="/",
         cgroup=cgroup,
         plan=plan,
+        exec_affinity=process.exec_cpu_affinity,
         preserved_fds=request.preserved_fds,
         new_keyring=request.new_keyring,
     )
 
 
 def _process_parts(
-    request: Request, spec: Spec, process: Process, warn: Callable[[str], None]
+    request: Request, spec: Spec, process: Process, plan: Plan, warn: Callable[[str], None]
 ) -> Json:
-    sets, warnings = capabilities.resolve(process.capabilities)
+    # who makes or joins a user namespace has all of them there
+    sets, warnings = capabilities.resolve(process.capabilities, all_held=plan.has_user)
     for warning in warnings:
         warn(warning)
     return {
@@ -119,6 +128,7 @@ def _process_parts(
         "capabilities": sets,
         "rlimits": tuple(rlimits.resolve(process.rlimits)),
         "seccomp": _filter(spec, request.root),
+        "unprivileged": os.geteuid() != 0,
         "console_socket": _console(process, request),
         "pidfd_socket": _pidfd_socket(request.pidfd_socket),
         "listen_fds": request.listen_fds,
@@ -133,10 +143,7 @@ def _filter(spec: Spec, root: str) -> Filter | None:
     cache = f"{root}/{directory.CACHE}"
     with step(f"make {cache}"):
         os.makedirs(cache, 0o700, exist_ok=True)
-    prepared = prepare(spec.linux.seccomp, cache)
-    if prepared.notifies:
-        raise NotSupported("linux.seccomp.listenerPath: notifications are not supported")
-    return prepared
+    return prepare(spec.linux.seccomp, cache)
 
 
 def _console(process: Process, request: Request) -> _socket.socket | None:

@@ -9,12 +9,12 @@ import os
 import stat
 
 from runtime.container.directory import NOTIFY_SOCKET
-from runtime.errors import KernelFault, step
+from runtime.errors import KernelFault, SpecInvalid, step
 from runtime.launch import messages
 from runtime.launch.console import take_terminal
 from runtime.launch.hooks import run_hooks
-from runtime.launch.procfs import write_oom_score
 from runtime.launch.program import environment_of, execute, find_program, service_variables
+from runtime.launch.seccomp_listener import install_notifying
 from runtime.linux.fds import cloexec_from
 from runtime.linux.process import (
     restore_signals,
@@ -46,12 +46,6 @@ def join_cgroup(it: Init) -> None:
 
 def start_session(_: Init) -> None:
     os.setsid()
-
-
-def set_oom_score(it: Init) -> None:
-    value = it.job.process.oom_score_adj
-    if value is not None:
-        write_oom_score(value)
 
 
 def open_labels(it: Init) -> None:
@@ -97,8 +91,22 @@ def _give_stream(fd: int, uid: int) -> None:
 
 def load_privileged_filter(it: Init) -> None:
     """Without no_new_privs a filter takes CAP_SYS_ADMIN, which the next steps give up."""
-    if it.job.seccomp is not None and not it.job.process.no_new_privileges:
-        install(it.job.seccomp)
+    loaded = it.job.seccomp
+    if loaded is None or it.job.process.no_new_privileges:
+        return
+    if loaded.notifies:
+        install_notifying(it, loaded)
+    else:
+        install(loaded)
+
+
+def load_notifying_filter(it: Init) -> None:
+    """With no_new_privs; what comes after may have to wait for the agent."""
+    loaded = it.job.seccomp
+    if loaded is not None and loaded.notifies and it.job.process.no_new_privileges:
+        with step("set no_new_privs"):
+            set_no_new_privileges()
+        install_notifying(it, loaded)
 
 
 def drop_privileges(it: Init) -> None:
@@ -123,7 +131,9 @@ def _set_groups(groups: tuple[int, ...]) -> None:
     except PermissionError:
         # a user namespace whose setgroups is "deny" (user_namespaces(7)): nothing to take away
         if groups:
-            raise
+            raise SpecInvalid(
+                "process.user.additionalGids: the user namespace does not allow setgroups"
+            ) from None
 
 
 def enter_working_directory(it: Init) -> None:
@@ -163,8 +173,9 @@ def load_filter(it: Init) -> None:
     if it.job.process.no_new_privileges:
         with step("set no_new_privs"):
             set_no_new_privileges()
-        if it.job.seccomp is not None:
-            install(it.job.seccomp)
+        loaded = it.job.seccomp
+        if loaded is not None and not loaded.notifies:
+            install(loaded)
 
 
 def close_descriptors(it: Init) -> None:

@@ -90,14 +90,18 @@ class CapabilitySets:
         """The kernel's highest capability; also one that has no name here is dropped."""
 
 
-def resolve(capabilities: Mapping[str, Any] | None) -> tuple[CapabilitySets, list[str]]:
+def resolve(
+    capabilities: Mapping[str, Any] | None, *, all_held: bool = False
+) -> tuple[CapabilitySets, list[str]]:
     """The sets, and a warning for each name that is unknown or that we do not have to give.
+
+    `all_held`: the process will be in a user namespace of its own, where it has them all.
 
     The specification wants such names logged, not refused. None and {} leave nothing.
     """
     wanted: Mapping[str, Any] = {} if capabilities is None else capabilities
     last = _last_capability()
-    held = process.capget()[1]
+    held = (1 << last + 1) - 1 if all_held else process.capget()[1]
     warnings: list[str] = []
     masks = {key: _mask(wanted, key, warnings) for key in SETS}
     for key in ("bounding", "effective", "permitted"):

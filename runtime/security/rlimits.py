@@ -50,15 +50,15 @@ class Rlimit:
 
 def resolve(rlimits: Sequence[Mapping[str, Any]] | None) -> list[Rlimit]:
     found: dict[str, Rlimit] = {}
-    for entry in rlimits or ():
-        name = entry.get("type")
+    for index, entry in enumerate(rlimits or ()):
+        name, where = entry.get("type"), f"process.rlimits[{index}]"
         if not isinstance(name, str) or name not in KINDS:
-            raise SpecInvalid(f"process.rlimits: {name!r} is not a resource limit")
+            raise SpecInvalid(f"{where}.type: {name!r} is not a resource limit")
         if name in found:
-            raise SpecInvalid(f"process.rlimits: {name} is given twice")
-        soft, hard = _value(entry, "soft", name), _value(entry, "hard", name)
+            raise SpecInvalid(f"{where}.type: {name} is given twice")
+        soft, hard = _value(entry, "soft", where), _value(entry, "hard", where)
         if soft > hard:
-            raise SpecInvalid(f"process.rlimits: {name}: soft is higher than hard")
+            raise SpecInvalid(f"{where}: soft is higher than hard")
         found[name] = Rlimit(name, soft, hard)
     return list(found.values())
 
@@ -99,10 +99,10 @@ def _native(value: int) -> int:
     return resource.RLIM_INFINITY if value > _LARGEST else value
 
 
-def _value(entry: Mapping[str, Any], key: str, name: str) -> int:
+def _value(entry: Mapping[str, Any], key: str, where: str) -> int:
     value = entry.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _UNLIMITED:
-        raise SpecInvalid(f"process.rlimits: {name}: {key} must be a number of 64 bits")
+        raise SpecInvalid(f"{where}.{key}: must be a number of 64 bits")
     return value
 
 

@@ -40,7 +40,8 @@ def action_number(name: object, errno_ret: object, where: str) -> int:
         raise SpecInvalid(f"{where}: {name!r} is not an action")
     if errno_ret is None:
         return action | (_EPERM if action in _WITH_DATA else 0)
-    if not isinstance(errno_ret, int) or not 0 <= errno_ret <= _DATA:
+    # a JSON true is an int to Python
+    if not isinstance(errno_ret, int) or isinstance(errno_ret, bool) or not 0 <= errno_ret <= _DATA:
         raise SpecInvalid(f"{where}: errnoRet {errno_ret!r} is not between 0 and {_DATA}")
     if action not in _WITH_DATA:
         raise SpecInvalid(f"{where}: errnoRet has no meaning for {name}")

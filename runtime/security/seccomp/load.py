@@ -66,6 +66,12 @@ def install(loaded: Filter) -> int | None:
     flags = loaded.flags
     if loaded.notifies:
         flags |= kernel.SECCOMP_FILTER_FLAG_NEW_LISTENER
+        if flags & kernel.SECCOMP_FILTER_FLAG_TSYNC:
+            # else both want the result of the call for themselves (seccomp(2))
+            flags |= kernel.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+    else:
+        # the kernel refuses it without a listener; there is nothing to receive
+        flags &= ~kernel.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
     try:
         descriptor = kernel.load_filter(loaded.program, flags)
     except OSError as error:

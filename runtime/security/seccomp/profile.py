@@ -95,9 +95,21 @@ def parse_profile(seccomp: Object, native: str) -> Profile:
         rules=rules,
         flags=_flags(seccomp),
     )
-    if profile.notifies and not seccomp.get("listenerPath"):
-        raise SpecInvalid(f"{_WHERE}: SCMP_ACT_NOTIFY needs listenerPath")
+    _check_listener(seccomp, notifies=profile.notifies)
     return profile
+
+
+def _check_listener(seccomp: Object, *, notifies: bool) -> None:
+    path, metadata = seccomp.get("listenerPath") or "", seccomp.get("listenerMetadata") or ""
+    for key, value in (("listenerPath", path), ("listenerMetadata", metadata)):
+        if not isinstance(value, str) or "\0" in value:
+            raise SpecInvalid(f"{_WHERE}.{key}: must be a string without NUL")
+    if path and not path.startswith("/"):
+        raise SpecInvalid(f"{_WHERE}.listenerPath: {path!r} is not an absolute path")
+    if metadata and not path:
+        raise SpecInvalid(f"{_WHERE}.listenerMetadata: needs listenerPath")
+    if notifies and not path:
+        raise SpecInvalid(f"{_WHERE}.listenerPath: SCMP_ACT_NOTIFY needs it")
 
 
 def _rules(entry: Object, where: str) -> list[Rule]:
@@ -105,7 +117,10 @@ def _rules(entry: Object, where: str) -> list[Rule]:
     if not names:
         raise SpecInvalid(f"{where}.names: is empty")
     action = actions.action_number(entry.get("action"), entry.get("errnoRet"), where)
-    conditions = [_condition(item, where) for item in _objects(entry, "args", where)]
+    conditions = [
+        _condition(item, f"{where}.args[{index}]")
+        for index, item in enumerate(_objects(entry, "args", where))
+    ]
     if len({condition.index for condition in conditions}) == len(conditions):
         return [Rule(names, action, tuple(conditions))]
     # several conditions on one argument are alternatives: profiles rely on it since the runtimes
@@ -116,10 +131,10 @@ def _rules(entry: Object, where: str) -> list[Rule]:
 def _condition(item: Object, where: str) -> Condition:
     operator = item.get("op")
     if not isinstance(operator, str) or operator not in OPERATORS:
-        raise SpecInvalid(f"{where}.args.op: {operator!r} is not an operator")
+        raise SpecInvalid(f"{where}.op: {operator!r} is not an operator")
     index = _number(item, "index", where)
     if index >= _ARGUMENTS:
-        raise SpecInvalid(f"{where}.args.index: a system call has {_ARGUMENTS} arguments")
+        raise SpecInvalid(f"{where}.index: a system call has {_ARGUMENTS} arguments")
     return Condition(
         index, operator, _number(item, "value", where), _number(item, "valueTwo", where)
     )
@@ -128,15 +143,15 @@ def _condition(item: Object, where: str) -> Condition:
 def _number(item: Object, key: str, where: str) -> int:
     value = item.get(key, 0)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _WORD:
-        raise SpecInvalid(f"{where}.args.{key}: {value!r} is not a number of 64 bits")
+        raise SpecInvalid(f"{where}.{key}: {value!r} is not a number of 64 bits")
     return value
 
 
 def _architectures(seccomp: Object, native: str) -> tuple[str, ...]:
     named = _strings(seccomp, "architectures", _WHERE)
-    for name in named:
+    for index, name in enumerate(named):
         if name not in AUDIT and name not in FOREIGN:
-            raise SpecInvalid(f"{_WHERE}.architectures: {name!r} is not an architecture")
+            raise SpecInvalid(f"{_WHERE}.architectures[{index}]: {name!r} is not an architecture")
     wanted = [name for name in named if name in AUDIT]
     # a profile that forgets the machine's own architecture would end every process of it
     return tuple(dict.fromkeys([native, *wanted]))
@@ -144,9 +159,9 @@ def _architectures(seccomp: Object, native: str) -> tuple[str, ...]:
 
 def _flags(seccomp: Object) -> int:
     flags = 0
-    for name in _strings(seccomp, "flags", _WHERE):
+    for index, name in enumerate(_strings(seccomp, "flags", _WHERE)):
         if name not in FLAGS:
-            raise SpecInvalid(f"{_WHERE}.flags: {name!r} is not a flag")
+            raise SpecInvalid(f"{_WHERE}.flags[{index}]: {name!r} is not a flag")
         flags |= FLAGS[name]
     return flags
 
