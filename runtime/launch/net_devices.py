@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from runtime.errors import KernelFault, SpecInvalid, step
+from runtime.errors import KernelFault, RuntimeFault, SpecInvalid, step
 from runtime.linux.links import (
     Link,
     add_address,
@@ -18,6 +18,7 @@ from runtime.linux.links import (
     move_link,
     set_link_up,
 )
+from runtime.linux.namespaces import CLONE_NEWNET, setns
 from runtime.linux.netlink import Netlink
 from runtime.spec.net_devices import matches
 
@@ -51,21 +52,45 @@ def look_at_devices(devices: tuple[NetDevice, ...]) -> tuple[Moving, ...]:
     return tuple(found)
 
 
-def move_devices(moving: tuple[Moving, ...], pid: int) -> None:
-    """In the host's namespace: into the one of process `pid`, which waits for us."""
+def move_devices(moving: tuple[Moving, ...], pid: int) -> int:
+    """In the host's namespace: into the one of process `pid`, which waits for us.
+
+    Gives an fd of that namespace, for `bring_back` if it comes to that; -1 without devices.
+    """
     if not moving:
-        return
+        return -1
     with step("open the network namespace of the container"):
         namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _refuse_own(namespace, moving[0])
+        _refuse_taken(namespace, moving)
         with Netlink() as netlink:
             for one in moving:
                 device = one.device
                 with step(f"linux.netDevices.{device.host_name}: move it in as {device.name}"):
                     move_link(netlink, one.link, namespace, device.name)
-    finally:
+    except BaseException:
+        bring_back(moving, namespace)
         os.close(namespace)
+        raise
+    return namespace
+
+
+def bring_back(moving: tuple[Moving, ...], namespace: int) -> None:
+    """After a failure: the host gets back what it had. Best effort, the failure is what counts."""
+    for one in moving:
+        try:
+            with step("open the network namespace of the host"):
+                ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                with _netlink_in(namespace) as inside:
+                    move_link(inside, _arrived(links(inside), one), ours, one.device.host_name)
+            finally:
+                os.close(ours)
+            with Netlink() as netlink:
+                _restore(netlink, find_link(netlink, one.device.host_name), one, up=one.link.up)
+        except (OSError, RuntimeFault):
+            continue
 
 
 def set_devices_up(it: Init) -> None:
@@ -75,10 +100,14 @@ def set_devices_up(it: Init) -> None:
     with Netlink() as netlink:
         for one in it.job.moving:
             with step(f"linux.netDevices.{one.device.host_name}: set it up"):
-                link = _arrived(links(netlink), one)
-                for address in one.addresses:
-                    add_address(netlink, link, address)
-                set_link_up(netlink, link)
+                _restore(netlink, _arrived(links(netlink), one), one, up=True)
+
+
+def _restore(netlink: Netlink, link: Link, one: Moving, *, up: bool) -> None:
+    for address in one.addresses:
+        add_address(netlink, link, address)
+    if up:
+        set_link_up(netlink, link)
 
 
 def _arrived(present: list[Link], one: Moving) -> Link:
@@ -99,3 +128,28 @@ def _refuse_own(namespace: int, first: Moving) -> None:
             f"linux.netDevices.{first.device.host_name}: "
             "the container's network namespace is the host's"
         )
+
+
+def _refuse_taken(namespace: int, moving: tuple[Moving, ...]) -> None:
+    with _netlink_in(namespace) as inside:
+        taken = {link.name for link in links(inside)}
+    for one in moving:
+        if one.device.name in taken:
+            raise SpecInvalid(
+                f"linux.netDevices.{one.device.host_name}: "
+                f"the container's network namespace has an interface {one.device.name} already"
+            )
+
+
+def _netlink_in(namespace: int) -> Netlink:
+    """A socket belongs to the namespace it was made in, wherever its owner goes."""
+    ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with step("enter the network namespace of the container"):
+            setns(namespace, CLONE_NEWNET)
+        try:
+            return Netlink()
+        finally:
+            setns(ours, CLONE_NEWNET)
+    finally:
+        os.close(ours)

@@ -21,7 +21,7 @@ from runtime.launch.bootstrap import fork_stage
 from runtime.launch.channel import channel_pair
 from runtime.launch.hooks import run_hooks
 from runtime.launch.id_maps import write_maps
-from runtime.launch.net_devices import move_devices
+from runtime.launch.net_devices import bring_back, move_devices
 from runtime.launch.prepare import prepare_container
 from runtime.launch.rootless import is_rootless, make_cgroup
 from runtime.launch.seccomp_listener import await_ready
@@ -131,12 +131,12 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
     job = job.changed(hook_state=oci_state(inside, CREATED))
     parent, child = channel_pair(warn)
     stage = fork_stage(job, parent, child, init.STEPS)
-    pid = 0
+    pid, namespace = 0, -1
     try:
         pid = _receive_child(parent, stage, job)
         state = state.changed(pid=pid, start_time=start_time(pid))
         write_state(request.root, state)
-        move_devices(job.moving, pid)
+        namespace = move_devices(job.moving, pid)
         if state.rdt:
             resctrl.join(state.rdt, pid)
         parent.send(messages.GO)
@@ -151,6 +151,8 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
         write_pid_file(request.pid_file, pid)
         send_pidfd(job.pidfd_socket, pid)
     except BaseException:
+        if namespace >= 0:
+            bring_back(job.moving, namespace)
         _kill(pid)
         raise
     finally:
@@ -158,6 +160,8 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
         job.plan.close()
         if job.notify >= 0:
             os.close(job.notify)
+        if namespace >= 0:
+            os.close(namespace)
     return state
 
 

@@ -44,12 +44,13 @@ _WORD = struct.Struct("=I")
 
 
 class Link:
-    __slots__ = ("hardware", "index", "name")
+    __slots__ = ("hardware", "index", "name", "up")
 
-    def __init__(self, index: int, name: str, hardware: bytes) -> None:
+    def __init__(self, index: int, name: str, hardware: bytes, *, up: bool) -> None:
         self.index = index
         self.name = name
         self.hardware = hardware
+        self.up = up
 
 
 class Address:
@@ -76,10 +77,10 @@ def links(netlink: Netlink) -> list[Link]:
     header = _LINK.pack(_socket.AF_UNSPEC, 0, 0, 0, 0)
     found: list[Link] = []
     for content in netlink.ask(_RTM_GETLINK, header, NLM_F_DUMP):
-        _, _, index, _, _ = _LINK.unpack_from(content)
+        _, _, index, flags, _ = _LINK.unpack_from(content)
         values = attributes(content[_LINK.size :])
         name = values.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
-        found.append(Link(index, name, values.get(_IFLA_ADDRESS, b"")))
+        found.append(Link(index, name, values.get(_IFLA_ADDRESS, b""), up=bool(flags & _IFF_UP)))
     return found
 
 
@@ -99,7 +100,11 @@ def lasting_addresses(netlink: Netlink, link: Link) -> list[Address]:
 
 
 def move_link(netlink: Netlink, link: Link, namespace: int, name: str) -> None:
-    """Into the namespace of an fd, under `name`, in one step: nobody sees it under another."""
+    """Into the namespace of an fd, under `name`.
+
+    The kernel moves first and renames then: that the name is free there is for the caller to see
+    to, or the interface has moved when the call fails (net/core/rtnetlink.c: do_setlink).
+    """
     payload = _LINK.pack(_socket.AF_UNSPEC, 0, link.index, 0, 0)
     payload += attribute(_IFLA_NET_NS_FD, _WORD.pack(namespace))
     payload += attribute(_IFLA_IFNAME, os.fsencode(name) + b"\0")

@@ -1,0 +1,113 @@
+"""User namespaces: joined by path, several mappings, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.runtime.conftest import Bundle, Runtime
+
+pytestmark = pytest.mark.root
+
+
+def give_to(bundle: Bundle, owner: int) -> None:
+    """The tree and the way to it, as an engine prepares them."""
+    for directory, names, files in os.walk(bundle.path):
+        for name in (*names, *files, "."):
+            os.chown(os.path.join(directory, name), owner, owner, follow_symlinks=False)
+    for parent in bundle.path.parents:
+        if str(parent).startswith("/tmp/"):
+            os.chmod(parent, os.stat(parent).st_mode | 0o011)
+
+
+def test_several_mappings(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    give_to(bundle, 100000)
+    linux = bundle.config["linux"]
+    linux["namespaces"].append({"type": "user"})
+    mappings = [
+        {"containerID": 0, "hostID": 100000, "size": 10},
+        {"containerID": 10, "hostID": 200000, "size": 20},
+    ]
+    linux["uidMappings"], linux["gidMappings"] = mappings, list(reversed(mappings))
+    path = bundle.shell("cat /proc/self/uid_map /proc/self/gid_map", oomScoreAdj=77)
+    seen = runtime.ok("run", "--bundle", path, identity).split()
+    assert seen == [
+        "0",
+        "100000",
+        "10",
+        "10",
+        "200000",
+        "20",
+        "10",
+        "200000",
+        "20",
+        "0",
+        "100000",
+        "10",
+    ]
+
+
+def test_all_capabilities_there_are_can_be_had(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    give_to(bundle, 100000)
+    linux = bundle.config["linux"]
+    linux["namespaces"].append({"type": "user"})
+    for kind in ("uidMappings", "gidMappings"):
+        linux[kind] = [{"containerID": 0, "hostID": 100000, "size": 10}]
+    wanted = ["CAP_SYS_RESOURCE", "CAP_SYS_ADMIN"]
+    sets = dict.fromkeys(("bounding", "effective", "permitted"), wanted)
+    path = bundle.shell("grep CapEff /proc/self/status; cat /proc/self/oom_score_adj",
+                        capabilities=sets, oomScoreAdj=77)  # fmt: skip
+    _, mask, score = runtime.ok("run", "--bundle", path, identity).split()
+    assert int(mask, 16) == 1 << 24 | 1 << 21
+    assert score == "77"
+
+
+def test_joined_by_path(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    give_to(bundle, 100000)
+    with subprocess.Popen(
+        ["unshare", "--user", "sh", "-c", "echo; read x; exec sleep 100"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        try:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            for kind in ("uid", "gid"):
+                Path(f"/proc/{holder.pid}/{kind}_map").write_text("0 100000 65536\n")
+            path = f"/proc/{holder.pid}/ns/user"
+            bundle.config["linux"]["namespaces"].append({"type": "user", "path": path})
+            bundle_path = bundle.shell("id -u; readlink /proc/self/ns/user; id -g")
+            seen = runtime.ok("run", "--bundle", bundle_path, identity).split()
+            assert seen == ["0", os.readlink(path), "0"]
+        finally:
+            holder.kill()
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [("user", "net"), ("time", "user"), ("pid", "mnt"), ("cgroup", "pid"), ("mount", "uts")],
+)
+def test_another_type_is_refused_by_its_field(
+    runtime: Runtime, bundle: Bundle, identity: str, kind: str, file: str
+) -> None:
+    namespaces = bundle.config["linux"]["namespaces"]
+    namespaces[:] = [one for one in namespaces if one["type"] != kind]
+    namespaces.append({"type": kind, "path": f"/proc/self/ns/{file}"})
+    done = runtime.call("run", "--bundle", bundle.write("/bin/true"), identity)
+    assert done.returncode == 1
+    place = f"linux.namespaces[{len(namespaces) - 1}].path"
+    assert f"{place}: /proc/self/ns/{file} is not a {kind} namespace" in done.stderr
+
+
+def test_no_mount_namespace_is_refused(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """Where runc makes the container's mounts in the host's tree, we make none."""
+    namespaces = bundle.config["linux"]["namespaces"]
+    namespaces[:] = [one for one in namespaces if one["type"] != "mount"]
+    done = runtime.call("run", "--bundle", bundle.write("/bin/true"), identity)
+    assert done.returncode == 1
+    assert "linux.namespaces: a mount namespace is required" in done.stderr
