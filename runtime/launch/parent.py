@@ -173,6 +173,10 @@ def _receive_child(parent: Channel, stage: int, job: Job) -> int:
             write_maps(stage, job.spec.linux.uid_mappings, job.spec.linux.gid_mappings)
             parent.send(messages.MAPPED)
             message = parent.receive(messages.CHILD)
+    except BaseException:
+        # or the stage would wait for us, and we for its end
+        parent.close()
+        raise
     finally:
         os.waitpid(stage, 0)
     pid = int(message["pid"])
