@@ -5,7 +5,7 @@ from __future__ import annotations
 from runtime.commands.features import build_features
 from runtime.rootfs.options import parse_options
 from runtime.spec.parse import parse_spec
-from runtime.spec.validate import NAMESPACE_TYPES
+from runtime.spec.validate_namespaces import NAMESPACE_TYPES
 
 DOCUMENT = build_features()
 
