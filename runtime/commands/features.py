@@ -18,6 +18,7 @@ from runtime.security.seccomp.actions import ACTIONS
 from runtime.security.seccomp.numbers import AUDIT, FOREIGN
 from runtime.security.seccomp.profile import FLAGS as SECCOMP_FLAGS
 from runtime.security.seccomp.profile import OPERATORS
+from runtime.spec.execution import MEMORY_FLAGS, MEMORY_MODES
 from runtime.spec.model import Hooks, Linux, Mount, Process
 
 TYPE_CHECKING = False
@@ -65,7 +66,10 @@ def build_features() -> Json:
             },
             "apparmor": {"enabled": _reads(Process, "apparmor_profile")},
             "selinux": {"enabled": _reads(Process, "selinux_label")},
-            "intelRdt": dict.fromkeys(("enabled", "schemata"), _reads(Linux, "intel_rdt")),
+            "intelRdt": dict.fromkeys(
+                ("enabled", "schemata", "monitoring"), _reads(Linux, "intel_rdt")
+            ),
+            "memoryPolicy": {"modes": list(MEMORY_MODES), "flags": list(MEMORY_FLAGS)},
             "netDevices": {"enabled": _reads(Linux, "net_devices")},
             "mountExtensions": {"idmap": {"enabled": _reads(Mount, "uid_mappings")}},
         },
