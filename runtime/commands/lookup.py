@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.cgroups.cgroup import Cgroup
+from runtime.cgroups.open import stored_cgroup
 from runtime.container import directory
 from runtime.container.state import current_status, read_state
 from runtime.errors import RuntimeFault
@@ -10,6 +10,7 @@ from runtime.spec.read import read_spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from runtime.cgroups.cgroup import Cgroup
     from runtime.commands.context import Context
     from runtime.container.state import State
     from runtime.spec.model import Spec
@@ -26,7 +27,11 @@ class Found:
 
 def find(context: Context, identity: str) -> Found:
     state = read_state(context.root, identity)
-    cgroup = Cgroup.from_json(state.cgroup)
+    cgroup = stored_cgroup(
+        state.cgroup,
+        init=state.pid if state.alive else 0,
+        own_pid_namespace=state.own_pid_namespace,
+    )
     try:
         frozen = state.alive and cgroup.is_frozen()
     except (OSError, RuntimeFault):

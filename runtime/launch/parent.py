@@ -11,6 +11,7 @@ import select
 import signal
 import time
 
+from runtime.cgroups.both import pids
 from runtime.container import directory
 from runtime.container.identity import boot_id, start_time
 from runtime.container.state import State, oci_state, write_state
@@ -47,13 +48,13 @@ def create(request: Request, config: bytes, warn: Callable[[str], None]) -> Stat
         directory.store_config(folder, config)
         listener = _listen(folder)
         job = prepare_container(request, spec, listener, warn)
-        cgroup = job.cgroup
         state = _first_state(request, job)
         # before anything is made that a killed `create` would leave: `delete` finds it by this
         write_state(request.root, state)
-        cgroup.create()
-        for warning in cgroup.apply(spec.linux.resources):
-            warn(warning)
+        # not before: a cgroup that is not made yet may have processes of others in it
+        cgroup = job.cgroup
+        if not cgroup.late:
+            _make_cgroup(job, warn)
         return _launch(request, job, state, warn)
     except BaseException:
         if cgroup is not None:
@@ -128,6 +129,8 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
         pid = _receive_child(parent, stage, job)
         state = state.changed(pid=pid, start_time=start_time(pid))
         write_state(request.root, state)
+        if job.cgroup.late:
+            _make_cgroup(job, warn, pid)
         parent.send(messages.GO)
         parent.receive(messages.MOUNTED)
         hooks, document = job.spec.hooks, oci_state(state, CREATING)
@@ -150,6 +153,14 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
     return state
 
 
+def _make_cgroup(job: Job, warn: Callable[[str], None], pid: int = 0) -> None:
+    """Before init exists; or, where a manager asks for a process to put in, before it goes on."""
+    resources = pids.as_of(job.spec.version, job.spec.linux.resources)
+    job.cgroup.create(pid, resources)
+    for warning in job.cgroup.apply(resources):
+        warn(warning)
+
+
 def _receive_child(parent: Channel, stage: int, job: Job) -> int:
     """The init's pid; the stage between has ended by then."""
     try:
@@ -161,7 +172,7 @@ def _receive_child(parent: Channel, stage: int, job: Job) -> int:
     finally:
         os.waitpid(stage, 0)
     pid = int(message["pid"])
-    if job.plan.has_user:
+    if job.plan.has_user and not job.cgroup.late:
         job.cgroup.add(pid)
     return pid
 
