@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 STACKER := $(BIN)/stacker
 IMAGE := stacker/busybox:1
 APT := DEBIAN_FRONTEND=noninteractive apt-get
-TEST_PACKAGES := busybox-static docker-registry skopeo umoci crun runc erofs-utils nftables iproute2 \
-	procps openssl tmux strace gcc libc6-dev podman catatonit docker.io \
+TEST_PACKAGES := busybox-static dbus docker-registry skopeo umoci crun runc erofs-utils nftables \
+	iproute2 procps openssl tmux strace gcc libc6-dev podman catatonit docker.io \
 	containerd uidmap
 
 .DEFAULT_GOAL := help

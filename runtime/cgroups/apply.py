@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import os
 
-from runtime.cgroups.writes import Ignored, Write
 from runtime.errors import KernelFault, NotSupported, SpecInvalid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.cgroups.writes import Write
 
 _RESOURCES = "linux.resources"
 
@@ -19,25 +22,22 @@ _OUT_OF_TURN = (errno.EINVAL, errno.EBUSY, errno.ERANGE)
 _CANNOT = (errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.EROFS)
 
 
-def apply(directory: str, planned: list[Write | Ignored]) -> list[str]:
+def apply(directory: str, planned: list[Write]) -> list[str]:
     """Write; give what was not taken as warnings. Raises when a required value is refused."""
     warnings: list[str] = []
     waiting: list[Write] = []
     for item in planned:
-        if isinstance(item, Ignored):
-            warnings.append(f"{_RESOURCES}.{item.field}: {item.reason}")
-            continue
         refusal = _try(directory, item)
         if refusal is None:
             continue
         if refusal.errno in _OUT_OF_TURN:
             waiting.append(item)
         else:
-            warnings.append(_give_up(item, refusal))
+            warnings += _give_up(directory, item, refusal)
     for item in waiting:
         refusal = _try(directory, item)
         if refusal is not None:
-            warnings.append(_give_up(item, refusal))
+            warnings += _give_up(directory, item, refusal)
     return warnings
 
 
@@ -59,7 +59,10 @@ def _try(directory: str, item: Write) -> OSError | None:
     try:
         if item.not_below is not None:
             _check_not_below(directory, item)
-        write_file(f"{directory}/{item.file}", item.value)
+        value = item.value
+        if item.keeps_first:
+            value = f"{read_file(f'{directory}/{item.file}').split()[0]} {value}"
+        write_file(f"{directory}/{item.file}", value)
     except FileNotFoundError as error:
         return error if item.otherwise is None else _try(directory, item.otherwise)
     except OSError as error:
@@ -75,14 +78,17 @@ def _check_not_below(directory: str, item: Write) -> None:
         )
 
 
-def _give_up(item: Write, refusal: OSError) -> str:
+def _give_up(directory: str, item: Write, refusal: OSError) -> list[str]:
     """A warning for what may be missing, an error for the rest."""
     where = f"{_RESOURCES}.{item.field}"
     number = refusal.errno or 0
     if not item.required and number in (errno.ENOENT, *_OUT_OF_TURN, *_CANNOT):
-        return f"{where}: this kernel does not take {item.file}"
+        return [f"{where}: this kernel does not take {item.file}"]
     if number == errno.ENOENT:
-        raise NotSupported(f"{where}: this kernel has no {item.file}") from refusal
-    raise KernelFault(
-        f"{where}: write {item.value} to {item.file}", number, os.strerror(number)
-    ) from refusal
+        raise NotSupported(f"{where}: {directory} has no {item.file}") from refusal
+    if number == errno.EROFS:
+        raise NotSupported(f"{where}: {directory} is on a read-only mount") from refusal
+    reason = os.strerror(number)
+    if number == errno.EBUSY and item.usage is not None:
+        reason += f" (in use: {read_file(f'{directory}/{item.usage}')})"
+    raise KernelFault(f"{where}: write {item.value} to {item.file}", number, reason) from refusal

@@ -7,10 +7,11 @@ has a directory in the version 2 tree as well, for `cgroup.kill`, `cgroup.freeze
 
 from __future__ import annotations
 
+import errno
 import os
 
-from runtime.cgroups import freezer, paths, tree
-from runtime.cgroups.apply import write_file
+from runtime.cgroups import freezer, tree
+from runtime.cgroups.apply import read_file, write_file
 from runtime.cgroups.detect import Layout, detect
 from runtime.cgroups.mounts import CgroupMount, cgroup_mounts
 from runtime.errors import KernelFault, NotSupported, StateConflict
@@ -24,18 +25,13 @@ if TYPE_CHECKING:
 _KILL_ROUNDS = 100
 
 
-def open_cgroup(cgroups_path: str, *, systemd: bool = False) -> Cgroup:
-    """Find the container's directories on this host; nothing is made yet."""
-    clean = paths.check_path(cgroups_path, systemd=systemd)
-    layout = detect()
-    legacy, unified = paths.directories(layout, clean)
-    return Cgroup(legacy=legacy, unified=unified, layout=layout)
-
-
 class Cgroup:
     """`legacy` maps each version 1 controller to its directory; co-mounted ones share it."""
 
-    __slots__ = ("_layout", "legacy", "unified")
+    __slots__ = ("_layout", "init", "legacy", "unified")
+
+    manager = "cgroupfs"
+    """What `--cgroup-manager` calls it; `stored_cgroup` finds the class by it."""
 
     def __init__(
         self, *, legacy: dict[str, str], unified: str | None, layout: Layout | None = None
@@ -43,21 +39,30 @@ class Cgroup:
         self.legacy = legacy
         self.unified = unified
         self._layout = layout
+        self.init = 0
+        """The container's first process, where it is known and lives: see `entry`."""
 
     @classmethod
     def from_json(cls, stored: dict[str, object]) -> Cgroup:
         """What `to_json` gave, read back; the host is not asked again."""
+        legacy, unified = cls.directories_of(stored)
+        return cls(legacy=legacy, unified=unified)
+
+    @staticmethod
+    def directories_of(stored: dict[str, object]) -> tuple[dict[str, str], str | None]:
         legacy, unified = stored.get("legacy"), stored.get("unified")
         if not isinstance(legacy, dict) or not isinstance(unified, str | None):
             raise StateConflict("the state of the container: its cgroup is not readable")
         items = legacy.items()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        return cls(
-            legacy={str(key): str(value) for key, value in items},  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-            unified=unified,
-        )
+        return {str(key): str(value) for key, value in items}, unified  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
     def to_json(self) -> dict[str, object]:
-        return {"legacy": self.legacy, "unified": self.unified}
+        return {"manager": self.manager, "legacy": self.legacy, "unified": self.unified}
+
+    @property
+    def late(self) -> bool:
+        """Whether it can only be made when there is a process to put in: see `create`."""
+        return False
 
     @property
     def directories(self) -> list[str]:
@@ -65,17 +70,27 @@ class Cgroup:
         found = list(dict.fromkeys(self.legacy.values()))
         return found if self.unified is None else [*found, self.unified]
 
-    def create(self) -> None:
+    def create(self, pid: int = 0, resources: Section | None = None) -> None:
         """Make the directories; refuses a place where processes are, in it or below it.
 
-        They would get our limits, and die with our container. After a refusal this object holds
-        nothing: whoever cleans up after it harms nobody.
+        `pid` and `resources` are for a cgroup that is `late`: the container's first process,
+        which is in it afterwards, and what it will be limited to. `apply` is still to be called.
         """
-        layout = self._detected()
+        self.refuse_members()
+        self.make_directories()
+
+    def refuse_members(self) -> None:
+        """They would get our limits, and die with our container.
+
+        After a refusal this object holds nothing: whoever cleans up after it harms nobody.
+        """
         occupied = next((path for path in self.directories if tree.members(path)), None)
         if occupied is not None:
             self.legacy, self.unified = {}, None
             raise StateConflict(f"the cgroup {occupied} has processes already")
+
+    def make_directories(self) -> None:
+        layout = self.detected()
         hierarchies = (*layout.legacy, *((layout.unified,) if layout.unified else ()))
         for hierarchy, directory in zip(hierarchies, self.directories, strict=True):
             try:
@@ -85,18 +100,26 @@ class Cgroup:
                 if hierarchy.version == 2 and hierarchy.controllers:
                     tree.enable_controllers(hierarchy.mountpoint, levels)
             except OSError as error:
+                if error.errno == errno.EROFS:
+                    raise NotSupported(
+                        f"linux.cgroupsPath: the cgroups at {hierarchy.mountpoint} are mounted"
+                        " read-only"
+                    ) from error
                 raise _fault(f"make the cgroup {directory}", error) from error
+        if self.unified is not None:
+            tree.refuse_threaded(self.unified)
 
     def apply(self, resources: Section) -> list[str]:
         """Set `linux.resources`, the first time or again; gives warnings, one line each."""
         # `create` has loaded it with launch/parent.py; others seldom need it (see there)
         from runtime.cgroups.limits import apply_resources
 
-        return apply_resources(self._detected(), self.legacy, self.unified, resources)
+        return apply_resources(self.detected(), self.legacy, self.unified, resources)
 
     def add(self, pid: int) -> None:
         """Move one process in, in every hierarchy."""
-        for directory in self.directories:
+        entry = self.entry()
+        for directory in (*dict.fromkeys(self.legacy.values()), *((entry,) if entry else ())):
             try:
                 write_file(f"{directory}/cgroup.procs", str(pid))
             except OSError as error:
@@ -112,8 +135,8 @@ class Cgroup:
         """
         legacy = dict.fromkeys(self.legacy.values())
         files = [f"{directory}/tasks" for directory in legacy]
-        if self.unified is not None and not in_unified:
-            files.append(f"{self.unified}/cgroup.procs")
+        if not in_unified and (entry := self.entry()) is not None:
+            files.append(f"{entry}/cgroup.procs")
         for file in files:
             try:
                 write_file(file, "0")
@@ -122,12 +145,36 @@ class Cgroup:
 
     def open_unified(self) -> int | None:
         """The version 2 directory as an fd for CLONE_INTO_CGROUP; None where there is none."""
-        if self.unified is None:
+        entry = self.entry()
+        if entry is None:
             return None
         try:
-            return os.open(self.unified, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            return os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise _fault(f"open the cgroup {self.unified}", error) from error
+            raise _fault(f"open the cgroup {entry}", error) from error
+
+    def entry(self) -> str | None:
+        """The version 2 directory that a new process goes to.
+
+        A container that runs cgroups of its own hands its controllers on, and then its own cgroup
+        takes no process ("no internal processes", cgroups(7)): where its first one is, is a place.
+        """
+        if self.unified is None or not self.init:
+            return self.unified
+        try:
+            if not read_file(f"{self.unified}/cgroup.subtree_control"):
+                return self.unified
+            found = detect(self.init).unified
+        except (OSError, KernelFault):
+            return self.unified
+        place = "" if found is None else found.mountpoint + found.own_path
+        return place if place.startswith(f"{self.unified}/") else self.unified
+
+    def detected(self) -> Layout:
+        """The hierarchies of this host, looked at once."""
+        if self._layout is None:
+            self._layout = detect()
+        return self._layout
 
     def pids(self) -> list[int]:
         """The processes of the container, those in cgroups it made itself included."""
@@ -175,12 +222,7 @@ class Cgroup:
 
     def mounts(self, *, private: bool) -> list[CgroupMount]:
         """What the `cgroup` mount of config.json shows; asked before the root is entered."""
-        return cgroup_mounts(self._detected(), self, private=private)
-
-    def _detected(self) -> Layout:
-        if self._layout is None:
-            self._layout = detect()
-        return self._layout
+        return cgroup_mounts(self.detected(), self, private=private)
 
     def _census(self) -> str | None:
         """The directory to count members in: one that exists, version 2's before others."""

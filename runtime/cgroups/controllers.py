@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.cgroups.detect import Layout
-    from runtime.cgroups.writes import Ignored, Section, Write
+    from runtime.cgroups.writes import Section, Write
 
-    Planner = Callable[[Section], list[Write | Ignored]]
+    Planner = Callable[[Section], list[Write]]
 
 # cpuset first: a cpuset of version 1 takes no member before it has processors and memory nodes
 V1: dict[str, Planner] = {
@@ -46,12 +46,12 @@ V2: dict[str, Planner] = {
 _SAME = {"blkio": "io"}
 
 
-def plan(layout: Layout, resources: Section) -> list[tuple[str, int, list[Write | Ignored]]]:
+def plan(layout: Layout, resources: Section) -> list[tuple[str, int, list[Write]]]:
     """What to write where: (controller, version of its hierarchy, writes), empty ones left out.
 
     A field whose controller this host has in no hierarchy is an error that names both.
     """
-    planned: list[tuple[str, int, list[Write | Ignored]]] = []
+    planned: list[tuple[str, int, list[Write]]] = []
     for name, planner in V1.items():
         holder = layout.holder(name) or layout.holder(_SAME.get(name, name))
         version = 1 if holder is None else holder.version
@@ -68,7 +68,7 @@ def plan(layout: Layout, resources: Section) -> list[tuple[str, int, list[Write 
     return planned
 
 
-def raise_missing(controller: str, writes: list[Write | Ignored]) -> None:
+def raise_missing(controller: str, writes: list[Write]) -> None:
     """Refuse, unless nothing that was asked for needs the controller."""
     for item in writes:
         if getattr(item, "required", False):

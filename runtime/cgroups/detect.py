@@ -52,9 +52,10 @@ class Layout:
         return None
 
 
-def detect() -> Layout:
+def detect(pid: int | str = "self") -> Layout:
+    """The hierarchies that the caller sees; `own_path` is where process `pid` is in each."""
     try:
-        memberships = _read("/proc/self/cgroup")
+        memberships = _read(f"/proc/{pid}/cgroup")
         layout = parse_layout(_read("/proc/self/mountinfo"), memberships)
         if layout.unified is not None:
             root = layout.unified

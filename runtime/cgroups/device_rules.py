@@ -63,6 +63,16 @@ def device_rules(resources: Section) -> list[DeviceRule]:
     return [*rules, *DEFAULT_DEVICES] if not _allows_all(rules) else rules
 
 
+def asks_for_devices(resources: Section) -> bool:
+    """Whether the rules say more than every engine writes: deny all, then the default devices."""
+    rules = [_parse(entry) for entry in entries(resources, "devices", "devices")]
+    usual = {(rule.kind, rule.major, rule.minor) for rule in DEFAULT_DEVICES}
+    return any(
+        not rule.is_reset and not (rule.allow and (rule.kind, rule.major, rule.minor) in usual)
+        for rule in rules
+    )
+
+
 def _allows_all(rules: list[DeviceRule]) -> bool:
     return all(rule.allow for rule in rules) and any(rule.is_reset for rule in rules)
 

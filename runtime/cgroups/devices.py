@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import os
 
-from runtime.cgroups.apply import apply
+from runtime.cgroups.apply import apply, read_file
 from runtime.cgroups.device_bpf import device_program
 from runtime.cgroups.v1 import devices as lines
-from runtime.errors import KernelFault, NotSupported
+from runtime.errors import KernelFault, NotSupported, step
 from runtime.linux import bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cgroups.device_rules import DeviceRule
 
+PROGRAM_NAME = "stacker_devices"  # at most 15 bytes: what `bpftool cgroup` shows
+
 
 def apply_devices(rules: list[DeviceRule], legacy: str | None, unified: str | None) -> None:
     if not rules:
         return
     if legacy is not None:
-        apply(legacy, lines.plan(rules))
+        with step(f"linux.resources.devices: read {legacy}/devices.list"):
+            listed = read_file(f"{legacy}/devices.list")
+        apply(legacy, lines.plan(rules, listed))
     elif unified is not None:
         _attach(rules, unified)
     else:
@@ -31,20 +35,26 @@ def apply_devices(rules: list[DeviceRule], legacy: str | None, unified: str | No
 
 
 def _attach(rules: list[DeviceRule], directory: str) -> None:
-    """Put the new program in before the old ones go: there is no moment without rules."""
+    """Replace our program in one step (BPF_F_REPLACE, Linux 5.6); all others must allow too.
+
+    systemd has one of its own there, which is systemd's to replace.
+    """
     kind = bpf.ATTACH_CGROUP_DEVICE
-    program = cgroup = -1
+    descriptors: list[int] = []
     try:
         cgroup = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        program = bpf.load_program(bpf.PROG_TYPE_CGROUP_DEVICE, device_program(rules))
-        replaced = bpf.attached_programs(cgroup, kind)
-        bpf.attach_program(cgroup, program, kind)
-        for identity in replaced:
-            old = bpf.program_by_id(identity)
-            try:
-                bpf.detach_program(cgroup, old, kind)
-            finally:
-                os.close(old)
+        descriptors.append(cgroup)
+        code = device_program(rules)
+        program = bpf.load_program(bpf.PROG_TYPE_CGROUP_DEVICE, code, PROGRAM_NAME)
+        descriptors.append(program)
+        attached = [bpf.program_by_id(one) for one in bpf.attached_programs(cgroup, kind)]
+        descriptors += attached
+        ours = [one for one in attached if bpf.program_name(one) == PROGRAM_NAME]
+        if ours:
+            flags = bpf.F_ALLOW_MULTI | bpf.F_REPLACE
+            bpf.attach_program(cgroup, program, kind, flags, replaces=ours[0])
+        else:
+            bpf.attach_program(cgroup, program, kind)
     except OSError as error:
         raise KernelFault(
             f"linux.resources.devices: attach the program to {directory}",
@@ -52,6 +62,5 @@ def _attach(rules: list[DeviceRule], directory: str) -> None:
             error.strerror or str(error),
         ) from error
     finally:
-        for descriptor in (program, cgroup):
-            if descriptor >= 0:
-                os.close(descriptor)
+        for descriptor in descriptors:
+            os.close(descriptor)

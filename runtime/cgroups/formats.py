@@ -8,6 +8,9 @@ from __future__ import annotations
 UNLIMITED = 2**64 - 1
 """What `max` is as a number, as runc tells it."""
 
+# more than any kernel has of processors or memory nodes
+_LARGEST_INDEX = 65535
+
 
 def number(text: str) -> int:
     """A file of one value; empty is 0."""
@@ -48,7 +51,8 @@ def ranges(text: str) -> list[int]:
     found: list[int] = []
     for part in text.strip().split(","):
         first, _, last = part.partition("-")
-        if _is_number(first) and _is_number(last or first):
+        is_range = _is_number(first) and _is_number(last or first)
+        if is_range and int(last or first) <= _LARGEST_INDEX:
             found.extend(range(int(first), int(last or first) + 1))
     return found
 

@@ -8,7 +8,7 @@ limits on the whole host.
 
 from __future__ import annotations
 
-from runtime.errors import NotSupported, SpecInvalid
+from runtime.errors import SpecInvalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,37 +17,8 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 255
 
 
-class SystemdPath:
-    """`slice:prefix:name`, the form of cgroupsPath with systemd's cgroup driver."""
-
-    __slots__ = ("name", "prefix", "slice")
-
-    def __init__(self, *, slice_: str, prefix: str, name: str) -> None:
-        self.slice = slice_ or "system.slice"
-        self.prefix = prefix
-        self.name = name
-
-    @property
-    def unit(self) -> str:
-        if self.name.endswith(".slice"):
-            return self.name
-        return f"{self.prefix}-{self.name}.scope" if self.prefix else f"{self.name}.scope"
-
-
-def parse_systemd_path(cgroups_path: str) -> SystemdPath:
-    parts = cgroups_path.split(":")
-    if len(parts) != 3 or not parts[2] or "/" in cgroups_path:
-        raise SpecInvalid(
-            f"linux.cgroupsPath: {cgroups_path!r} is not of systemd's form slice:prefix:name"
-        )
-    return SystemdPath(slice_=parts[0], prefix=parts[1], name=parts[2])
-
-
-def check_path(cgroups_path: str, *, systemd: bool) -> str:
+def check_path(cgroups_path: str) -> str:
     """The path, cleaned; it stays relative if it was."""
-    if systemd:
-        unit = parse_systemd_path(cgroups_path).unit
-        raise NotSupported(f"linux.cgroupsPath: {unit}: this host has no systemd to ask over D-Bus")
     if "/" not in cgroups_path and cgroups_path.count(":") == 2:
         raise SpecInvalid(
             f"linux.cgroupsPath: {cgroups_path!r} names a systemd unit: it needs --systemd-cgroup"

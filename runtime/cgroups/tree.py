@@ -7,6 +7,7 @@ import os
 import time
 
 from runtime.cgroups.apply import read_file, write_file
+from runtime.errors import NotSupported
 
 _REMOVAL_DEADLINE_S = 5.0
 _FIRST_WAIT_S = 0.0005
@@ -62,6 +63,18 @@ def enable_controllers(mountpoint: str, levels: list[str]) -> None:
                     write_file(f"{parent}/cgroup.subtree_control", name)
                 except OSError:
                     continue
+
+
+def refuse_threaded(directory: str) -> None:
+    """Version 2: below a threaded cgroup a new one takes no process (cgroup-v2.rst, "Threads")."""
+    try:
+        kind = read_file(f"{directory}/cgroup.type")
+    except FileNotFoundError:
+        return
+    if kind == "domain invalid":
+        raise NotSupported(
+            f"linux.cgroupsPath: {directory} is below a threaded cgroup, which holds no containers"
+        )
 
 
 def members(directory: str) -> list[int]:

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 class Write:
     """One value for one file of a cgroup."""
 
-    __slots__ = ("field", "file", "not_below", "otherwise", "required", "value")
+    __slots__ = (
+        "field",
+        "file",
+        "keeps_first",
+        "not_below",
+        "otherwise",
+        "required",
+        "usage",
+        "value",
+    )
 
     def __init__(
         self,
@@ -30,6 +39,8 @@ class Write:
         otherwise: Write | None = None,
         required: bool = True,
         not_below: str | None = None,
+        usage: str | None = None,
+        keeps_first: bool = False,
     ) -> None:
         self.file = file
         self.value = value
@@ -41,22 +52,13 @@ class Write:
         """False: a kernel without the file, or one that refuses, is a warning."""
         self.not_below = not_below
         """A file whose number the value must not be lower than."""
+        self.usage = usage
+        """A file that says why a lower value is refused."""
+        self.keeps_first = keeps_first
+        """The value is the second of two in the file, whose first stays as it is."""
 
     def __repr__(self) -> str:
         return f"Write({self.file!r}, {self.value!r})"
-
-
-class Ignored:
-    """A field that this version of cgroups has no meaning for; becomes a warning."""
-
-    __slots__ = ("field", "reason")
-
-    def __init__(self, field: str, reason: str) -> None:
-        self.field = field
-        self.reason = reason
-
-    def __repr__(self) -> str:
-        return f"Ignored({self.field!r})"
 
 
 def section(resources: Section, key: str) -> Section:
@@ -89,6 +91,13 @@ def integer(values: Section, key: str, field: str) -> int | None:
         return None
     if not isinstance(value, int) or isinstance(value, bool):
         raise SpecInvalid(f"linux.resources.{field}: must be an integer")
+    return value
+
+
+def flag(values: Section, key: str, field: str) -> bool | None:
+    value = values.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise SpecInvalid(f"linux.resources.{field}: must be true or false")
     return value
 
 

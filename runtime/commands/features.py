@@ -7,10 +7,8 @@ config.json has the field: what is not read there is not supported.
 from __future__ import annotations
 
 from runtime.cgroups.controllers import V1, V2
-from runtime.cgroups.paths import check_path
-from runtime.commands.context import show_json
+from runtime.commands.context import MANAGERS, show_json
 from runtime.container.state import OCI_VERSION
-from runtime.errors import NotSupported
 from runtime.namespaces import FLAGS as NAMESPACES
 from runtime.rootfs.options import ATTRIBUTES, PROPAGATIONS, SUPER_FLAGS, parse_options
 from runtime.security.capabilities import NAMES
@@ -52,8 +50,8 @@ def build_features() -> Json:
             "cgroup": {
                 "v1": bool(V1),
                 "v2": bool(V2),
-                "systemd": _has_systemd(),
-                "systemdUser": False,
+                "systemd": "systemd" in MANAGERS,
+                "systemdUser": "systemd" in MANAGERS,
                 "rdma": "rdma" in V1 and "rdma" in V2,
             },
             "seccomp": {
@@ -91,14 +89,6 @@ def _is_data(word: str) -> bool:
 
 def _reads(record: type[Record], field: str) -> bool:
     return field in record.__annotations__
-
-
-def _has_systemd() -> bool:
-    try:
-        check_path("system.slice:stacker:features", systemd=True)
-    except NotSupported:
-        return False
-    return True
 
 
 def _camel(name: str) -> str:

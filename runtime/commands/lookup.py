@@ -27,9 +27,13 @@ class Found:
     def cgroup(self) -> Cgroup:
         """Loaded when it is asked for: `state` and `start` do without."""
         if self._cgroup is None:
-            from runtime.cgroups.cgroup import Cgroup
+            from runtime.cgroups.open import stored_cgroup
 
-            self._cgroup = Cgroup.from_json(self.state.cgroup)
+            self._cgroup = stored_cgroup(
+                self.state.cgroup,
+                init=self.state.pid if self.state.alive else 0,
+                own_pid_namespace=self.state.own_pid_namespace,
+            )
         return self._cgroup
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from runtime.cgroups.cgroup import open_cgroup
+from runtime.cgroups.both import pids
+from runtime.cgroups.open import open_cgroup
 from runtime.commands import criu
 from runtime.commands.arguments import Flag, switch
 from runtime.commands.create import absolute
@@ -87,12 +88,16 @@ def _restore(
     try:
         directory.store_config(folder, config)
         cgroup = open_cgroup(
-            spec.linux.cgroups_path or f"/{state.id}", systemd=context.cgroup_manager == "systemd"
+            spec.linux.cgroups_path, identity=state.id, manager=context.cgroup_manager
         )
+        if cgroup.late:
+            raise NotSupported(
+                "--cgroup-manager systemd: a scope needs a process before CRIU has made one"
+            )
         state = state.changed(cgroup=cgroup.to_json())
         write_state(context.root, state)
         cgroup.create()
-        for warning in cgroup.apply(spec.linux.resources):
+        for warning in cgroup.apply(pids.as_of(spec.version, spec.linux.resources)):
             context.report.warn(warning)
         pid = _run_criu(arguments, program, state, spec, folder, cgroup)
         state = state.changed(pid=pid, start_time=start_time(pid), complete=True)

@@ -57,5 +57,8 @@ def find_verb(name: str) -> Verb:
 
 
 def load_all() -> None:
+    from runtime.cgroups.open import load_all as load_managers
+
+    load_managers()
     for name in HELP:
         find_verb(name)

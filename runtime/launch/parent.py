@@ -22,8 +22,9 @@ from runtime.launch.channel import channel_pair
 from runtime.launch.hooks import run_hooks
 from runtime.launch.id_maps import write_maps
 from runtime.launch.net_devices import bring_back, move_devices
+from runtime.launch.own_cgroup import make_cgroup, make_cgroup_or_do_without
 from runtime.launch.prepare import prepare_container
-from runtime.launch.rootless import is_rootless, make_cgroup
+from runtime.launch.rootless import is_rootless
 from runtime.launch.seccomp_listener import await_ready
 from runtime.linux.signals import signal
 from runtime.linux.sockets import listen_in, send_fd
@@ -53,15 +54,17 @@ def create(request: Request, config: bytes, warn: Callable[[str], None]) -> Stat
         directory.store_config(folder, config)
         listener = _listen(folder)
         job = prepare_container(request, spec, listener, warn)
-        cgroup = job.cgroup
         state = _first_state(request, job)
         # before anything is made that a killed `create` would leave: `delete` finds it by this
         write_state(request.root, state)
-        cgroup = make_cgroup(cgroup, spec, warn, rootless=is_rootless(request.rootless))
+        # not before: a cgroup that is not made yet may have processes of others in it
+        cgroup = job.cgroup
+        if not cgroup.late:
+            job = make_cgroup_or_do_without(job, warn, rootless=is_rootless(request.rootless))
+            cgroup = job.cgroup
         if spec.linux.intel_rdt is not None:
             rdt = resctrl.enter_group(spec.linux.intel_rdt, request.id)
-        state = state.changed(cgroup=cgroup.to_json(), rdt=rdt)
-        return _launch(request, job.changed(cgroup=cgroup), state, warn)
+        return _launch(request, job, state.changed(cgroup=cgroup.to_json(), rdt=rdt), warn)
     except BaseException:
         if cgroup is not None:
             _empty(cgroup)
@@ -136,6 +139,8 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
         pid = _receive_child(parent, stage, job)
         state = state.changed(pid=pid, start_time=start_time(pid))
         write_state(request.root, state)
+        if job.cgroup.late:
+            make_cgroup(job, warn, pid)
         namespace = move_devices(job.moving, pid)
         if state.rdt:
             resctrl.join(state.rdt, pid)
@@ -180,7 +185,7 @@ def _receive_child(parent: Channel, stage: int, job: Job) -> int:
     finally:
         os.waitpid(stage, 0)
     pid = int(message["pid"])
-    if job.plan.has_user:
+    if job.plan.has_user and not job.cgroup.late:
         job.cgroup.add(pid)
     return pid
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from runtime.cgroups.cgroup import open_cgroup
+from runtime.cgroups.open import open_cgroup
 from runtime.container import directory
-from runtime.errors import NotSupported, SpecInvalid, step
+from runtime.errors import SpecInvalid, step
 from runtime.launch.job import Job
 from runtime.launch.net_devices import look_at_devices
 from runtime.launch.rootless import check_user_namespace
@@ -71,10 +71,8 @@ def prepare_container(
     rootfs = os.path.realpath(os.path.join(request.bundle, spec.root_path))
     if not os.path.isdir(rootfs):
         raise SpecInvalid(f"root.path: {rootfs} is not a directory")
-    if request.cgroup_manager == "disabled":
-        raise NotSupported("--cgroup-manager disabled: a container needs a cgroup")
     cgroup = open_cgroup(
-        spec.linux.cgroups_path or f"/{request.id}", systemd=request.cgroup_manager == "systemd"
+        spec.linux.cgroups_path, identity=request.id, manager=request.cgroup_manager
     )
     private = spec.has_namespace("cgroup")
     wanted = any(mount.type == "cgroup" for mount in spec.mounts)

@@ -13,6 +13,7 @@ _PROG_LOAD = 5
 _PROG_ATTACH = 8
 _PROG_DETACH = 9
 _PROG_GET_FD_BY_ID = 13
+_OBJ_GET_INFO_BY_FD = 15
 _PROG_QUERY = 16
 
 PROG_TYPE_CGROUP_DEVICE = 15
@@ -24,14 +25,21 @@ _LOG_SIZE = 65536
 _QUERY_LIMIT = 64
 
 
-def load_program(kind: int, instructions: bytes, license_name: str = "Apache-2.0") -> int:
+# struct bpf_prog_info: where its 16 bytes of name are
+_NAME_AT = 64
+_NAME_SIZE = 16
+
+
+def load_program(
+    kind: int, instructions: bytes, program_name: str = "", license_name: str = "Apache-2.0"
+) -> int:
     """Verify and load a program; a refusal carries the verifier's last line."""
     code = ctypes.create_string_buffer(instructions, len(instructions))
     name = ctypes.create_string_buffer(license_name.encode("ascii"))
 
     def attribute(log_level: int, log: ctypes.Array[ctypes.c_char] | None) -> bytes:
         return struct.pack(
-            "=IIQQIIQ",
+            f"=IIQQIIQII{_NAME_SIZE}s",
             kind,
             len(instructions) // 8,
             ctypes.addressof(code),
@@ -39,6 +47,9 @@ def load_program(kind: int, instructions: bytes, license_name: str = "Apache-2.0
             log_level,
             0 if log is None else len(log),
             0 if log is None else ctypes.addressof(log),
+            0,
+            0,
+            program_name.encode("ascii"),
         )
 
     try:
@@ -81,6 +92,13 @@ def attached_programs(cgroup: int, kind: int) -> list[int]:
 
 def program_by_id(identity: int) -> int:
     return _bpf(_PROG_GET_FD_BY_ID, struct.pack("=III", identity, 0, 0))
+
+
+def program_name(program: int) -> str:
+    """What it was called when it was loaded; empty where nobody said."""
+    info = ctypes.create_string_buffer(_NAME_AT + _NAME_SIZE)
+    _bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", program, len(info), ctypes.addressof(info)))
+    return info.raw[_NAME_AT:].partition(b"\0")[0].decode("ascii", "replace")
 
 
 def _bpf(command: int, attribute: bytes) -> int:

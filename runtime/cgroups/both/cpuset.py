@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from runtime.cgroups.writes import Ignored, Write, section, word
+from runtime.cgroups.writes import Write, section, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cgroups.writes import Section
 
 
-def plan(resources: Section) -> list[Write | Ignored]:
+def plan(resources: Section) -> list[Write]:
     cpu = section(resources, "cpu")
-    writes: list[Write | Ignored] = []
+    writes: list[Write] = []
     for key in ("cpus", "mems"):
         value = word(cpu, key, f"cpu.{key}")
         if value is not None:

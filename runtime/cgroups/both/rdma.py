@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.cgroups.writes import Ignored, Write, integer, section
+from runtime.cgroups.writes import Write, integer, section
 from runtime.errors import SpecInvalid
 
 TYPE_CHECKING = False
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 _LIMITS = {"hcaHandles": "hca_handle", "hcaObjects": "hca_object"}
 
 
-def plan(resources: Section) -> list[Write | Ignored]:
+def plan(resources: Section) -> list[Write]:
     devices = section(resources, "rdma")
-    writes: list[Write | Ignored] = []
+    writes: list[Write] = []
     for device in devices:
         if not device.isprintable() or " " in device or not device:
             raise SpecInvalid(f"linux.resources.rdma: {device!r} is not the name of a device")
@@ -25,6 +25,7 @@ def plan(resources: Section) -> list[Write | Ignored]:
             for key, name in _LIMITS.items()
             if (value := integer(limits, key, f"{field}.{key}")) is not None
         ]
-        if words:
-            writes.append(Write("rdma.max", " ".join((device, *words)), field))
+        if not words:
+            raise SpecInvalid(f"linux.resources.{field}: needs hcaHandles or hcaObjects")
+        writes.append(Write("rdma.max", " ".join((device, *words)), field))
     return writes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from runtime.cgroups.both.weight import check_weight
 from runtime.cgroups.writes import (
-    Ignored,
     Write,
     device_number,
     entries,
@@ -33,19 +33,22 @@ _THROTTLES = {
 }
 
 
-def plan(resources: Section) -> list[Write | Ignored]:
+def plan(resources: Section) -> list[Write]:
     block = section(resources, "blockIO")
-    writes: list[Write | Ignored] = []
+    writes: list[Write] = []
     for key, files in _WEIGHTS.items():
         weight = integer(block, key, f"blockIO.{key}")
         if weight:
+            check_weight(weight, f"blockIO.{key}")
             writes.append(_weight(files, str(weight), f"blockIO.{key}"))
     for device in entries(block, "weightDevice", "blockIO.weightDevice"):
         number = device_number(device, "blockIO.weightDevice")
         for key, files in _WEIGHTS_OF_DEVICES.items():
             weight = integer(device, key, f"blockIO.weightDevice.{key}")
             if weight:
-                writes.append(_weight(files, f"{number} {weight}", f"blockIO.weightDevice.{key}"))
+                field = f"blockIO.weightDevice.{key}"
+                check_weight(weight, field)
+                writes.append(_weight(files, f"{number} {weight}", field))
     for key, file in _THROTTLES.items():
         field = f"blockIO.{key}"
         for device in entries(block, key, field):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from runtime.cgroups.writes import Ignored, Write, integer, section
+from runtime.cgroups.both.burst import check_burst
+from runtime.cgroups.writes import Write, integer, section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +21,18 @@ _NUMBERS = {
 _ZERO_IS_A_VALUE = ("idle", "burst", "realtimeRuntime")
 
 
-def plan(resources: Section) -> list[Write | Ignored]:
+def plan(resources: Section) -> list[Write]:
     cpu = section(resources, "cpu")
-    writes: list[Write | Ignored] = []
+    check_burst(cpu)
+    idle = integer(cpu, "idle", "cpu.idle")
+    writes: list[Write] = []
     for key, file in _NUMBERS.items():
         field = f"cpu.{key}"
         value = integer(cpu, key, field)
         if value is None or (value == 0 and key not in _ZERO_IS_A_VALUE):
+            continue
+        if key == "shares" and idle:
+            # an idle group has the least weight there is, and takes no other
             continue
         writes.append(Write(file, str(value), field, required=value != 0))
     return writes

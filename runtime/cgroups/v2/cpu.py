@@ -4,38 +4,45 @@ from __future__ import annotations
 
 import math
 
-from runtime.cgroups.writes import Ignored, Write, integer, section
+from runtime.cgroups.both.burst import check_burst
+from runtime.cgroups.writes import Write, integer, section
 from runtime.errors import NotSupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cgroups.writes import Section
 
-_DEFAULT_PERIOD_US = 100_000
 
-
-def plan(resources: Section) -> list[Write | Ignored]:
+def plan(resources: Section) -> list[Write]:
     cpu = section(resources, "cpu")
-    writes: list[Write | Ignored] = []
+    writes: list[Write] = []
     for key in ("realtimeRuntime", "realtimePeriod"):
         if cpu.get(key):
             raise NotSupported(f"linux.resources.cpu.{key}: cgroup version 2 has no such limit")
+    check_burst(cpu)
     idle = integer(cpu, "idle", "cpu.idle")
     if idle is not None:
         writes.append(Write("cpu.idle", str(idle), "cpu.idle", required=idle != 0))
     shares = integer(cpu, "shares", "cpu.shares")
-    if shares:
+    if shares and not idle:
+        # an idle group has the least weight there is, and takes no other
         writes.append(Write("cpu.weight", str(weight_of_shares(shares)), "cpu.shares"))
+    writes += _bandwidth(
+        integer(cpu, "quota", "cpu.quota") or 0, integer(cpu, "period", "cpu.period") or 0
+    )
     burst = integer(cpu, "burst", "cpu.burst")
-    quota = integer(cpu, "quota", "cpu.quota") or 0
-    period = integer(cpu, "period", "cpu.period") or 0
-    if quota or period:
-        limit = str(quota) if quota > 0 else "max"
-        value = f"{limit} {period or _DEFAULT_PERIOD_US}"
-        writes.append(Write("cpu.max", value, "cpu.quota" if quota else "cpu.period"))
     if burst is not None:
         writes.append(Write("cpu.max.burst", str(burst), "cpu.burst", required=burst != 0))
     return writes
+
+
+def _bandwidth(quota: int, period: int) -> list[Write]:
+    """`cpu.max` holds both: what is not given stays as it is, for an update (cgroup-v2.rst)."""
+    if not quota:
+        alone = Write("cpu.max", str(period), "cpu.period", keeps_first=True)
+        return [alone] if period else []
+    limit = str(quota) if quota > 0 else "max"
+    return [Write("cpu.max", f"{limit} {period}" if period else limit, "cpu.quota")]
 
 
 def weight_of_shares(shares: int) -> int:

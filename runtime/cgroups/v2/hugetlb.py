@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.cgroups.writes import Ignored, Write, entries, needed, word
+from runtime.cgroups.writes import Write, entries, needed, word
 from runtime.errors import SpecInvalid
 
 TYPE_CHECKING = False
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from runtime.cgroups.writes import Section
 
 
-def plan(resources: Section) -> list[Write | Ignored]:
-    writes: list[Write | Ignored] = []
+def plan(resources: Section) -> list[Write]:
+    writes: list[Write] = []
     for page in entries(resources, "hugepageLimits", "hugepageLimits"):
         size = word(page, "pageSize", "hugepageLimits.pageSize")
         if size is None or "/" in size:

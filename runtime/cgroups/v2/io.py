@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from runtime.cgroups.both.weight import check_weight
 from runtime.cgroups.writes import (
-    Ignored,
     Write,
     device_number,
     entries,
@@ -11,6 +11,7 @@ from runtime.cgroups.writes import (
     needed,
     section,
 )
+from runtime.errors import NotSupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,15 +25,15 @@ _THROTTLES = {
 }
 
 
-def plan(resources: Section) -> list[Write | Ignored]:
+def plan(resources: Section) -> list[Write]:
     block = section(resources, "blockIO")
-    writes: list[Write | Ignored] = []
+    writes: list[Write] = []
     weight = integer(block, "weight", "blockIO.weight")
     if weight:
         writes.append(_weight("default", weight, "blockIO.weight"))
-    if block.get("leafWeight"):
-        writes.append(Ignored("blockIO.leafWeight", "cgroup version 2 has no such limit"))
+    _refuse_leaf(block, "blockIO.leafWeight")
     for device in entries(block, "weightDevice", "blockIO.weightDevice"):
+        _refuse_leaf(device, "blockIO.weightDevice.leafWeight")
         weight = integer(device, "weight", "blockIO.weightDevice.weight")
         if weight:
             number = device_number(device, "blockIO.weightDevice")
@@ -46,12 +47,22 @@ def plan(resources: Section) -> list[Write | Ignored]:
     return writes
 
 
+def weight_of_block(weight: int) -> int:
+    """The specification's 10 to 1000 as 1 to 10000."""
+    return 1 + (weight - 10) * 9999 // 990
+
+
 def _weight(target: str, weight: int, field: str) -> Write:
-    """BFQ takes the specification's 10 to 1000 as it is, io.weight runs from 1 to 10000."""
-    stretched = 1 + (weight - 10) * 9999 // 990
+    """BFQ takes the specification's weights as they are."""
+    check_weight(weight, field)
     return Write(
         "io.bfq.weight",
         f"{target} {weight}",
         field,
-        otherwise=Write("io.weight", f"{target} {stretched}", field),
+        otherwise=Write("io.weight", f"{target} {weight_of_block(weight)}", field),
     )
+
+
+def _refuse_leaf(values: Section, field: str) -> None:
+    if integer(values, "leafWeight", field):
+        raise NotSupported(f"linux.resources.{field}: cgroup version 2 has nothing like it")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.cgroups.writes import Ignored, Write, section
+from runtime.cgroups.writes import Write, section
 from runtime.errors import SpecInvalid
 
 TYPE_CHECKING = False
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _NOT_RESOURCES = "cgroup."
 
 
-def plan(resources: Section) -> list[Write | Ignored]:
-    writes: list[Write | Ignored] = []
+def plan(resources: Section) -> list[Write]:
+    writes: list[Write] = []
     values = section(resources, "unified")
     for file, value in values.items():
         if "/" in file or not file.isprintable() or file in ("", ".", ".."):

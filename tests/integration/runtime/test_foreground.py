@@ -67,7 +67,11 @@ def test_run_is_on_our_terminal(
     size_less_in_crun(any_runtime)
     terminal.set_size(screen.slave, 21, 87)
     before = screen.settings()
-    script = "stty size; tty; echo ready; read line; echo got-$line; exit 6"
+    # runc gives the size a moment after its program has started
+    script = (
+        "until stty size 2>/dev/null; do sleep 0.01; done; "
+        "tty; echo ready; read line; echo got-$line; exit 6"
+    )
     path = bundle.shell(script, terminal=True)
     started = screen.start(any_runtime.argv("run", "--bundle", path, identity))
     screen.await_text(r"21 87\r*\n/dev/pts/0\r*\nready")

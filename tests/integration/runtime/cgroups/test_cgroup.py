@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from runtime.cgroups import paths
-from runtime.cgroups.cgroup import Cgroup, open_cgroup
+from runtime.cgroups.cgroup import Cgroup
 from runtime.cgroups.detect import Layout, detect
+from runtime.cgroups.open import open_cgroup
 from runtime.errors import NotSupported, SpecInvalid, StateConflict
 from runtime.linux import namespaces as ns
 from runtime.linux.bpf import ATTACH_CGROUP_DEVICE, attached_programs

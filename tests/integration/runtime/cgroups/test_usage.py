@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.cgroups.cgroup import Cgroup, open_cgroup
+from runtime.cgroups.cgroup import Cgroup
 from runtime.cgroups.detect import detect
 from runtime.cgroups.oom import OomWatch, watch_oom
+from runtime.cgroups.open import open_cgroup
 from runtime.cgroups.stats import read_stats
 
 pytestmark = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runtime.cgroups.detect import parse_layout
-from runtime.cgroups.paths import check_path, directories, parse_systemd_path
-from runtime.errors import NotSupported, SpecInvalid
+from runtime.cgroups.paths import check_path, directories
+from runtime.errors import SpecInvalid
 
 V2_MOUNTS = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate"
 V1_MOUNTS = """\
@@ -74,20 +74,10 @@ def test_a_relative_path_starts_where_the_runtime_is() -> None:
     ],
 )
 def test_a_path_is_made_clean(path: str, clean: str) -> None:
-    assert check_path(path, systemd=False) == clean
+    assert check_path(path) == clean
 
 
 @pytest.mark.parametrize("path", ["", "/", "..", "/a/..", "a\0b", "a\nb", "x" * 256, "a.slice:b:c"])
 def test_a_path_that_is_none(path: str) -> None:
     with pytest.raises(SpecInvalid, match=r"linux\.cgroupsPath"):
-        check_path(path, systemd=False)
-
-
-def test_the_systemd_form_is_read_and_refused() -> None:
-    assert parse_systemd_path("machine.slice:libpod:abc").unit == "libpod-abc.scope"
-    assert parse_systemd_path("::abc").unit == "abc.scope"
-    assert parse_systemd_path("::abc.slice").unit == "abc.slice"
-    with pytest.raises(NotSupported, match=r"libpod-abc\.scope"):
-        check_path("machine.slice:libpod:abc", systemd=True)
-    with pytest.raises(SpecInvalid):
-        check_path("/plain/path", systemd=True)
+        check_path(path)

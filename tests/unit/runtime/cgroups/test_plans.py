@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.cgroups import controllers
+from runtime.cgroups.both import pids
 from runtime.cgroups.detect import Hierarchy, Layout
 from runtime.cgroups.v2.cpu import weight_of_shares
 from runtime.cgroups.v2.unified import plan as plan_unified
-from runtime.cgroups.writes import Ignored, Write
 from runtime.errors import NotSupported, SpecInvalid
 
 MEBIBYTE = 1 << 20
@@ -31,13 +31,7 @@ def written(layout: Layout, resources: dict[str, object]) -> list[tuple[str, str
         (item.file, item.value)
         for _, _, writes in controllers.plan(layout, resources)
         for item in writes
-        if isinstance(item, Write)
     ]
-
-
-def ignored(layout: Layout, resources: dict[str, object]) -> list[str]:
-    planned = controllers.plan(layout, resources)
-    return [item.field for _, _, writes in planned for item in writes if isinstance(item, Ignored)]
 
 
 CASES: list[tuple[dict[str, object], list[tuple[str, str]], list[tuple[str, str]]]] = [
@@ -63,19 +57,49 @@ CASES: list[tuple[dict[str, object], list[tuple[str, str]], list[tuple[str, str]
         {"cpu": {"shares": 1024, "quota": 50000, "period": 100000, "burst": 0, "idle": 1}},
         [
             ("cpu.idle", "1"),
-            ("cpu.shares", "1024"),
             ("cpu.cfs_period_us", "100000"),
             ("cpu.cfs_quota_us", "50000"),
             ("cpu.cfs_burst_us", "0"),
         ],
         [
             ("cpu.idle", "1"),
-            ("cpu.weight", "100"),
             ("cpu.max", "50000 100000"),
             ("cpu.max.burst", "0"),
         ],
     ),
-    ({"cpu": {"quota": -1}}, [("cpu.cfs_quota_us", "-1")], [("cpu.max", "max 100000")]),
+    (
+        {"cpu": {"shares": 1024, "idle": 0, "quota": 5000, "burst": 5000}},
+        [
+            ("cpu.idle", "0"),
+            ("cpu.shares", "1024"),
+            ("cpu.cfs_quota_us", "5000"),
+            ("cpu.cfs_burst_us", "5000"),
+        ],
+        [
+            ("cpu.idle", "0"),
+            ("cpu.weight", "100"),
+            ("cpu.max", "5000"),
+            ("cpu.max.burst", "5000"),
+        ],
+    ),
+    ({"cpu": {"quota": -1}}, [("cpu.cfs_quota_us", "-1")], [("cpu.max", "max")]),
+    ({"cpu": {"period": 50000}}, [("cpu.cfs_period_us", "50000")], [("cpu.max", "50000")]),
+    (
+        {"memory": {"limit": -1}},
+        [("memory.limit_in_bytes", "-1"), ("memory.memsw.limit_in_bytes", "-1")],
+        [("memory.max", "max"), ("memory.swap.max", "max")],
+    ),
+    (
+        {"memory": {"kernel": -1, "kernelTCP": -1, "disableOOMKiller": False}},
+        [
+            ("memory.kmem.limit_in_bytes", "-1"),
+            ("memory.kmem.tcp.limit_in_bytes", "-1"),
+            ("memory.oom_control", "0"),
+        ],
+        [],
+    ),
+    ({"pids": {"limit": 0}}, [("pids.max", "1")], [("pids.max", "1")]),
+    ({"pids": {}}, [], []),
     (
         {"cpu": {"cpus": "0-1", "mems": "0"}},
         [("cpuset.cpus", "0-1"), ("cpuset.mems", "0")],
@@ -128,17 +152,38 @@ def test_resources_as_files(
 
 def test_io_weight_is_stretched_where_bfq_is_not() -> None:
     [(_, _, [write])] = controllers.plan(V2, {"blockIO": {"weight": 1000}})
-    assert isinstance(write, Write)
     assert write.otherwise is not None
     assert (write.otherwise.file, write.otherwise.value) == ("io.weight", "default 10000")
 
 
-def test_what_version_2_has_no_word_for_is_said() -> None:
-    memory: dict[str, object] = {"memory": {"swappiness": 5, "kernel": 5, "disableOOMKiller": True}}
-    fields = ["memory.kernel", "memory.swappiness", "memory.disableOOMKiller"]
-    assert ignored(V2, memory) == fields
-    with pytest.raises(NotSupported, match="realtimeRuntime"):
-        controllers.plan(V2, {"cpu": {"realtimeRuntime": 5}})
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("memory", "kernel", 5),
+        ("memory", "kernelTCP", 5),
+        ("memory", "swappiness", 0),
+        ("memory", "disableOOMKiller", True),
+        ("cpu", "realtimeRuntime", 5),
+        ("cpu", "realtimePeriod", 5),
+        ("blockIO", "leafWeight", 10),
+    ],
+)
+def test_what_version_2_has_no_word_for_is_an_error(section: str, key: str, value: object) -> None:
+    with pytest.raises(NotSupported, match=rf"linux\.resources\.{section}\.{key}"):
+        controllers.plan(V2, {section: {key: value}})
+
+
+def test_a_period_alone_leaves_the_quota_of_version_2() -> None:
+    [(_, _, [write])] = controllers.plan(V2, {"cpu": {"period": 50000}})
+    assert write.keeps_first
+
+
+@pytest.mark.parametrize(
+    ("version", "limit"), [("1.0.2-dev", -1), ("1.2.1", -1), ("1.3.0", 0), ("2.0", 0), ("x", 0)]
+)
+def test_a_pids_limit_of_0_was_none_before_1_3(version: str, limit: int) -> None:
+    assert pids.as_of(version, {"pids": {"limit": 0}})["pids"]["limit"] == limit
+    assert pids.as_of(version, {"pids": {"limit": 7}}) == {"pids": {"limit": 7}}
 
 
 def test_network_is_for_version_1_only() -> None:
@@ -169,7 +214,12 @@ def test_no_limit_needs_no_controller() -> None:
         {"hugepageLimits": [{"pageSize": "../x", "limit": 1}]},
         {"hugepageLimits": {"pageSize": "2MB"}},
         {"rdma": {"a b": {"hcaHandles": 1}}},
+        {"rdma": {"mlx5_1": {}}},
         {"blockIO": {"weightDevice": [{"minor": 0, "weight": 10}]}},
+        {"blockIO": {"weight": 5}},
+        {"memory": {"limit": 10, "swap": 5}},
+        {"memory": {"useHierarchy": "yes"}},
+        {"cpu": {"quota": 10, "burst": 20}},
     ],
 )
 def test_wrong_values_name_their_field(resources: dict[str, object]) -> None:

@@ -17,6 +17,9 @@ from runtime.cgroups import controllers
 from runtime.cgroups.detect import Hierarchy, Layout
 from runtime.cgroups.device_bpf import device_program
 from runtime.cgroups.device_rules import device_rules
+from runtime.cgroups.systemd.marshal import encode
+from runtime.cgroups.systemd.properties import resource_properties
+from runtime.cgroups.v1 import devices as lines
 from runtime.cgroups.v2 import unified
 from runtime.errors import RuntimeFault
 from runtime.security import capabilities, rlimits
@@ -41,6 +44,12 @@ RESOURCES: dict[str, Any] = {
     "rdma": {"mlx": {"hcaHandles": 1, "hcaObjects": 2}},
     "unified": {"io.max": "8:0 rbps=1"},
     "devices": [{"allow": True, "type": "c", "major": 1, "minor": 3, "access": "rwm"}],
+}
+# what version 2 has nothing like is refused
+RESOURCES_V2 = {
+    **RESOURCES,
+    "memory": {"limit": 1, "swap": 2, "reservation": 1, "checkBeforeUpdate": True},
+    "blockIO": {"weight": 10, "weightDevice": [{"major": 8, "minor": 0, "weight": 10}]},
 }
 PROFILE: dict[str, Any] = {
     "defaultAction": "SCMP_ACT_ERRNO",
@@ -74,8 +83,13 @@ V2 = Layout(
 
 READERS: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], object]]] = {
     "v1": (RESOURCES, lambda value: controllers.plan(V1, value)),
-    "v2": (RESOURCES, lambda value: controllers.plan(V2, value)),
+    "v2": (RESOURCES_V2, lambda value: controllers.plan(V2, value)),
     "unified": (RESOURCES, unified.plan),
+    "properties": (
+        RESOURCES_V2,
+        lambda value: encode("a(sv)", (resource_properties(V2, value),)),
+    ),
+    "lines": (RESOURCES, lambda value: lines.plan(device_rules(value), "a *:* rwm")),
     "devices": (RESOURCES, lambda value: device_program(device_rules(value))),
     "seccomp": (
         PROFILE,

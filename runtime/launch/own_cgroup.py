@@ -1,0 +1,59 @@
+"""The container's own cgroup: made and limited, or, for who may not make any, done without."""
+
+from __future__ import annotations
+
+import errno
+
+# loaded here, before the fork: `Cgroup.apply` asks for it when it is called
+from runtime.cgroups import limits
+from runtime.cgroups.both import pids
+from runtime.errors import KernelFault, NotSupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.cgroups.cgroup import Cgroup
+    from runtime.launch.job import Job
+
+del limits
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+# what every config.json asks for, without a limit that somebody would miss
+_UNMISSED = frozenset(("devices",))
+
+
+def make_cgroup(job: Job, warn: Callable[[str], None], pid: int = 0) -> None:
+    """Before init exists; or, where a manager asks for a process to put in, before it goes on."""
+    resources = pids.as_of(job.spec.version, job.spec.linux.resources)
+    job.cgroup.create(pid, resources)
+    for warning in job.cgroup.apply(resources):
+        warn(warning)
+
+
+def make_cgroup_or_do_without(job: Job, warn: Callable[[str], None], *, rootless: bool) -> Job:
+    """`rootless`: the job goes on with no cgroup where the host does not let us make one."""
+    try:
+        make_cgroup(job, warn)
+        return job
+    except (KernelFault, NotSupported) as error:
+        refused = isinstance(error, NotSupported) or error.errno in _REFUSED
+        if not (rootless and refused):
+            raise
+        _take_back(job.cgroup)
+        warn(f"{error}: the container runs without a cgroup of its own")
+    lost = sorted(name for name in job.spec.linux.resources if name not in _UNMISSED)
+    if lost:
+        warn(f"linux.resources: not applied: {', '.join(lost)}")
+    from runtime.cgroups.none import NoCgroup
+
+    none = NoCgroup()
+    mounts = none.mounts(private=job.plan.new_cgroup) if job.cgroup_mounts else ()
+    return job.changed(cgroup=none, cgroup_mounts=tuple(mounts))
+
+
+def _take_back(cgroup: Cgroup) -> None:
+    try:
+        cgroup.remove()
+    except KernelFault:
+        # it has to stay: it was there before us, or others moved in
+        return
