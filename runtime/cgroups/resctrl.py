@@ -92,6 +92,13 @@ def join(applied: Json, pid: int) -> None:
                 write_file(f"{directory}/tasks", str(pid))
 
 
+def change(applied: Json, schemata: tuple[str, ...]) -> None:
+    """Other schemata for the group that a container is in."""
+    if not applied:
+        raise NotSupported(f"{_FIELD}: the container was made without one and is in no group")
+    _write_schemata(applied["group"], schemata)
+
+
 def remove(applied: Json) -> None:
     """What was made, the last one first; absence is no error."""
     for directory in reversed(applied.get("made", [])):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 
+from runtime.cgroups import resctrl
 from runtime.commands.arguments import Flag, UsageError, parse_signed
 from runtime.commands.lookup import find
 from runtime.container import directory
 from runtime.container.status import require
-from runtime.errors import NotSupported, RuntimeFault, SpecInvalid
+from runtime.errors import RuntimeFault, SpecInvalid
 from runtime.spec.read import LARGEST, read_file, spec_of
 from runtime.wire import json
 
@@ -44,7 +45,8 @@ _LIMITS = {
     "pids-limit": ("pids", "limit", _SIGNED, "most processes and threads"),
     "blkio-weight": ("blockIO", "weight", _NUMBER, "block I/O weight, 10 to 1000"),
 }
-_RDT = ("l3-cache-schema", "mem-bw-schema")
+# flag -> field of linux.intelRdt
+_RDT = {"l3-cache-schema": "l3CacheSchema", "mem-bw-schema": "memBwSchema"}
 
 FLAGS = (
     Flag("resources", "r", "a document with linux.resources; - is stdin", "FILE"),
@@ -67,8 +69,14 @@ def run(context: Context, arguments: Arguments) -> int:
     before: Json = linux.get("resources") or {}
     merged = merge(before, asked)
     document["linux"] = {**linux, "resources": merged}
+    schemata: Json = {field: arguments.text(flag) for flag, field in _RDT.items()}
+    schemata = {field: text for field, text in schemata.items() if text}
+    if schemata:
+        document["linux"]["intelRdt"] = {**(linux.get("intelRdt") or {}), **schemata}
     text = json.dumps(document).encode()
     spec_of(text, path)
+    if schemata:
+        resctrl.change(found.state.rdt, tuple(schemata.values()))
     _apply(context, found, {name: merged[name] for name in asked}, before)
     directory.replace_config(folder, text)
     return 0
@@ -78,15 +86,12 @@ def asked_resources(arguments: Arguments) -> Json:
     """The sections that change. As in runc, a document makes all single flags void."""
     if arguments.given("resources"):
         return _read_resources(arguments.text("resources"))
-    for name in _RDT:
-        if arguments.given(name):
-            raise NotSupported(f"--{name}: linux.intelRdt is not supported")
     asked: Json = {}
     for name, (section, field, kind, _) in _LIMITS.items():
         text = arguments.text(name)
         if text:
             asked.setdefault(section, {})[field] = _value(f"--{name}", text, kind)
-    if not asked:
+    if not asked and not any(arguments.text(flag) for flag in _RDT):
         raise UsageError("update needs --resources or a limit")
     return asked
 

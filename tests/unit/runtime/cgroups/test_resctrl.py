@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.cgroups.resctrl import RdtPlan, apply, find_resctrl, join, plan, remove
+from runtime.cgroups.resctrl import RdtPlan, apply, change, find_resctrl, join, plan, remove
 from runtime.errors import NotSupported, SpecInvalid
 from runtime.spec.intel_rdt import IntelRdt
 
@@ -78,3 +78,12 @@ def test_a_group_that_cannot_be_filled_is_taken_back(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"linux\.intelRdt\.schemata"):
         apply(str(tmp_path), RdtPlan(group="one", make=True, schemata=("L3:0=f",)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_schemata_later(tmp_path: Path) -> None:
+    applied = {"group": str(tmp_path), "monitor": "", "made": []}
+    (tmp_path / "schemata").write_text("")
+    change(applied, ("L3:0=f", "MB:0=20"))
+    assert (tmp_path / "schemata").read_text() == "L3:0=f\nMB:0=20\n"
+    with pytest.raises(NotSupported, match=r"linux\.intelRdt: the container was made without one"):
+        change({}, ("L3:0=f",))
