@@ -16,6 +16,7 @@ from anyio import to_thread
 from stacker.base.errors import StackerError
 from stacker.daemon.settings import Settings
 from stacker.drivers.containers.containers import Containers
+from stacker.drivers.host.apparmor import load_profile
 from stacker.drivers.host.cgroups import remove_parent
 from stacker.drivers.host.devices import device_nodes
 from stacker.drivers.host.init_program import init_program
@@ -46,6 +47,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
     tag = tag_of(settings.root)
     boot_id = os.environ.get("STACKER_BOOT_ID") or boot_id_of_host()
     facts = probe()
+    apparmor = await to_thread.run_sync(load_profile)
     state = Records(settings.root)
     state.prepare()
     history = History(settings.root / "events.sqlite")
@@ -111,14 +113,19 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
                 cgroup_parent=f"/stacker-{tag}",
                 devices=device_nodes,
                 init_program=init_program(settings.run),
+                apparmor_profile=apparmor.profile,
             ),
             bus=bus,
             boot_id=boot_id,
             now=time.time,
             limiter=anyio.CapacityLimiter(AT_ONCE),
+            apparmor=str(apparmor),
         )
         if history.warning is not None:
             bus.emit("warning", history.warning)
+        if apparmor.enabled and apparmor.profile is None:
+            log.warning("no AppArmor profile confines containers: %s", apparmor.reason)
+            bus.emit("warning", f"no AppArmor profile confines containers: {apparmor.reason}")
         async with Engine(tools, state, watch_files=watch_files) as engine:
             yield engine
 

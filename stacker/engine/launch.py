@@ -38,6 +38,7 @@ class Launcher:
         cgroup_parent: str,
         devices: Callable[[Service], tuple[DeviceNode, ...]],
         init_program: str | None,
+        apparmor_profile: str | None,
     ) -> None:
         self._preparer = preparer
         self._containers = containers
@@ -46,6 +47,7 @@ class Launcher:
         self._cgroup_parent = cgroup_parent
         self._devices = devices
         self._init_program = init_program
+        self._apparmor_profile = apparmor_profile
         self._prepared: dict[str, Prepared] = {}
 
     async def prepare(
@@ -127,6 +129,7 @@ class Launcher:
             group=await read("/etc/group"),
             devices=self._devices(service),
             init_program=self._init_program,
+            apparmor_profile=self._apparmor_profile,
         )
 
     def _shared_memory(

@@ -34,6 +34,8 @@ class Tools:
     boot_id: str
     now: Callable[[], float]
     limiter: anyio.CapacityLimiter
+    apparmor: str
+    """For ``stacker info``: the default profile of containers, or why there is none."""
 
     def tell_warnings(self) -> None:
         """Tell what the image store had to set right."""
