@@ -21,6 +21,7 @@ from stacker.drivers.host.cgroups import remove_parent
 from stacker.drivers.host.devices import device_nodes
 from stacker.drivers.host.init_program import init_program
 from stacker.drivers.host.probe import probe
+from stacker.drivers.host.selinux import levels_in_use
 from stacker.drivers.host.watch import watch_files
 from stacker.drivers.images.images import Images
 from stacker.drivers.images.patience import Patience
@@ -89,7 +90,12 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
             Networks(root=settings.root, run=settings.run, tag=tag, keep_fds=containers.fd_store)
         )
         preparer = Preparer(
-            mounts=mounts, networks=networks, volumes=volumes, state=state, run=settings.run
+            mounts=mounts,
+            networks=networks,
+            volumes=volumes,
+            state=state,
+            run=settings.run,
+            facts=facts,
         )
         bus = Bus(history, now=time.time)
         tools = Tools(
@@ -119,6 +125,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
             boot_id=boot_id,
             now=time.time,
             limiter=anyio.CapacityLimiter(AT_ONCE),
+            selinux_levels=levels_in_use if facts.selinux else None,
             apparmor=str(apparmor),
         )
         if history.warning is not None:

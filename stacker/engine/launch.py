@@ -16,7 +16,7 @@ from stacker.bundle.spec import build_spec
 from stacker.bundle.warnings import warnings_for
 from stacker.engine.contents import Contents
 from stacker.engine.ports import Containers, Volumes
-from stacker.engine.prepare import Prepared, Preparer
+from stacker.engine.prepare import Prepared, Preparer, level_of
 from stacker.oci.image import Image
 from stacker.plan.container_specs import Launch, LogOptions, Started
 from stacker.plan.records import ContainerRecord
@@ -130,6 +130,7 @@ class Launcher:
             devices=self._devices(service),
             init_program=self._init_program,
             apparmor_profile=self._apparmor_profile,
+            selinux_level=level_of(record),
         )
 
     def _shared_memory(
