@@ -7,7 +7,12 @@ idempotent).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
 
 from stacker.base.errors import Failed
 from stacker.base.facts import HostFacts
@@ -83,16 +88,35 @@ class Launcher:
         prepared = self._prepared[record.id]
         service = stack.services[record.service]
         inputs = await self._inputs(stack, record, service, prepared, parents)
-        return await self._containers.start(
-            Launch(
-                container_id=record.id,
-                spec=build_spec(service, image.config, self._facts, inputs),
-                runtime=service.runtime,
-                log=_log_options(service),
-                stdin_open=service.stdin_open,
-                terminal=service.tty,
+        async with self._parts(record, prepared) as parts:
+            inputs = replace(inputs, volumes={**inputs.volumes, **parts})
+            return await self._containers.start(
+                Launch(
+                    container_id=record.id,
+                    spec=build_spec(service, image.config, self._facts, inputs),
+                    runtime=service.runtime,
+                    log=_log_options(service),
+                    stdin_open=service.stdin_open,
+                    terminal=service.tty,
+                )
             )
-        )
+
+    @asynccontextmanager
+    async def _parts(
+        self, record: ContainerRecord, prepared: Prepared
+    ) -> AsyncGenerator[dict[str, str]]:
+        """Hold the parts of volumes in place until the runtime has mounted them."""
+        places: dict[str, Path] = {}
+        try:
+            for number, (target, subpath) in enumerate(prepared.subpaths.items()):
+                places[target] = await self._volumes.bind_part(
+                    f"{record.id}-{number}", Path(prepared.volumes[target]), subpath
+                )
+            yield {target: str(place) for target, place in places.items()}
+        finally:
+            with anyio.CancelScope(shield=True):
+                for place in places.values():
+                    await self._volumes.release_part(place)
 
     async def _inputs(
         self,

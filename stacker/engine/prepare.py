@@ -38,6 +38,8 @@ class Prepared:
     """Target in the container → path on the host: configs and secrets."""
     volumes: dict[str, str]
     """Target in the container → path on the host: volumes and binds."""
+    subpaths: dict[str, str]
+    """Target in the container → place below its volume, which containers may have changed."""
 
 
 class Preparer:
@@ -95,6 +97,11 @@ class Preparer:
                 record.id, await contents.files(service), label=label
             ),
             volumes=await self._volume_paths(stack, record, service, image, rootfs),
+            subpaths={
+                mount.target: mount.volume.subpath
+                for mount in service.volumes
+                if mount.volume is not None and mount.volume.subpath
+            },
         )
 
     async def stands(self, record: ContainerRecord) -> bool:
@@ -193,8 +200,7 @@ class Preparer:
                     fill=options is None or not options.nocopy,
                 )
                 await label(path, mount)
-                subpath = options.subpath if options else None
-                paths[mount.target] = str(path / subpath if subpath else path)
+                paths[mount.target] = str(path)
 
         declared = {mount.target.rstrip("/") for mount in service.volumes}
         for target in image.config.volumes:

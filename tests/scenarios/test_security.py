@@ -232,3 +232,53 @@ def test_copy_up_while_links_are_swapped(stacker: Stacker) -> None:
         assert path.name != "secret"
         assert path.is_symlink() or not path.is_file() or "of the host" not in path.read_text()
     assert sorted(os.listdir(canary)) == ["secret"]
+
+
+# -- subpaths -----------------------------------------------------------------------------------
+
+
+def test_a_link_in_the_place_of_a_subpath(stacker: Stacker) -> None:
+    """R3's kin, Kubernetes CVE-2017-1002101: a part of a volume that a container made a link."""
+    canary = stacker.directory / "canary"
+    canary.mkdir()
+    (canary / "secret").write_text("of the host")
+    script = (
+        f"mkdir -p /data/plain /data/inside{canary}; echo good > /data/plain/file;"
+        f"ln -s {canary} /data/out; ln -s plain /data/in; exec sleep infinity"
+    )
+    text = f"""
+name: base
+services:
+  base:
+    image: {IMAGE}
+    command: [sh, -c, "{script}"]
+    init: true
+    volumes: [shared:/data]
+    healthcheck: {{test: [CMD, test, -L, /data/in], interval: 100ms}}
+volumes:
+  shared: {{name: {stacker.tag}-shared}}
+"""
+    stacker.up(text)
+
+    def mounted(subpath: str) -> subprocess.CompletedProcess[str]:
+        one = f"""
+name: other
+services:
+  other:
+    image: {IMAGE}
+    command: [ls, /data]
+    restart: "no"
+    volumes:
+      - {{type: volume, source: shared, target: /data, volume: {{subpath: {subpath}}}}}
+volumes:
+  shared: {{name: {stacker.tag}-shared, external: true}}
+"""
+        done = stacker("up", str(stacker.write(one, "other.yaml")))
+        stacker("down", "-p", "other")
+        return done
+
+    for subpath in ("plain", "in"):
+        assert "file" in mounted(subpath).stdout
+    out = mounted("out")
+    assert "secret" not in out.stdout
+    assert "subpath out of the volume: no such file or directory" in out.stdout + out.stderr

@@ -12,6 +12,7 @@ from anyio import to_thread
 from stacker.drivers.volumes import inside, texts, volumes
 from stacker.drivers.volumes.contents import ContentFile, ContentFiles, read_content
 from stacker.drivers.volumes.relabel import relabel
+from stacker.drivers.volumes.subpaths import Subpaths
 from stacker.drivers.volumes.volumes import NamedVolumes
 from stacker.plan.observed import ObservedVolume
 from stacker.stack.model.volume import Volume
@@ -21,11 +22,13 @@ class Volumes:
     def __init__(self, *, root: Path, run: Path) -> None:
         self._named = NamedVolumes(root)
         self._contents = ContentFiles(run)
+        self._subpaths = Subpaths(run)
 
     def prepare(self) -> None:
         """Make the directories and the tmpfs for contents."""
         self._named.prepare()
         self._contents.prepare()
+        self._subpaths.prepare()
 
     async def release(self) -> None:
         """Take away what a supervisor without containers need not leave behind."""
@@ -43,6 +46,15 @@ class Volumes:
 
     async def fill(self, name: str, rootfs: Path, path: str) -> None:
         await to_thread.run_sync(self._named.fill, name, str(rootfs), path)
+
+    async def bind_part(self, name: str, volume: Path, path: str) -> Path:
+        try:
+            return await to_thread.run_sync(self._subpaths.bind, name, volume, path)
+        except OSError as error:
+            raise volumes.translate(error, f"bind {path} of volume {volume}") from error
+
+    async def release_part(self, place: Path) -> None:
+        await to_thread.run_sync(self._subpaths.release, place)
 
     async def relabel(self, path: Path, label: str, *, unless_labelled: bool) -> None:
         try:
