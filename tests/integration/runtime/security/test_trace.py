@@ -32,7 +32,11 @@ ANONYMOUS = re.compile(r"(mmap\(.*MAP_ANONYMOUS|mprotect\()")
 
 
 def traced(
-    trace: Path, runtime: Runtime, *arguments: str, during: Callable[[], object] = lambda: None
+    trace: Path,
+    runtime: Runtime,
+    *arguments: str,
+    during: Callable[[], object] = lambda: None,
+    fails: bool = False,
 ) -> list[list[str]]:
     """The calls of each process that entered the root, in order."""
     with subprocess.Popen(
@@ -40,7 +44,8 @@ def traced(
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as child:  # fmt: skip
         during()
-        child.wait(timeout=60)
+        code = child.wait(timeout=60)
+    assert (code != 0) == fails
     by_process: dict[str, list[str]] = {}
     for line in trace.read_text().splitlines():
         pid, _, call = line.partition(" ")
@@ -126,5 +131,7 @@ def test_an_exec_that_fails(
 ) -> None:
     """E2: nor to tell what went wrong."""
     runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "100"), identity)
-    (entering,) = traced(tmp_path / "trace", runtime, "exec", identity, "/bin/n\u00f6such")
+    (entering,) = traced(
+        tmp_path / "trace", runtime, "exec", identity, "/bin/n\u00f6such", fails=True
+    )
     check(entering, bundle.rootfs, terminal=False, ends=False)
