@@ -8,7 +8,7 @@ IMAGE := stacker/busybox:1
 APT := DEBIAN_FRONTEND=noninteractive apt-get
 TEST_PACKAGES := busybox-static dbus docker-registry skopeo umoci crun runc erofs-utils nftables \
 	iproute2 procps openssl tmux strace gcc libc6-dev podman catatonit docker.io \
-	containerd uidmap
+	containerd uidmap apparmor
 
 .DEFAULT_GOAL := help
 .PHONY: help up down image install ui check test soak format lock screenshot clean

@@ -22,6 +22,7 @@ __all__ = ["load_all", "main"]
 
 VERSION = "0.1.0"
 USAGE = 64
+LONGEST_ROOT = 3500  # PATH_MAX less an id and the name of a file
 
 _HELP_FLAG = switch("help", "h", "show this help")
 GLOBAL_FLAGS = (
@@ -79,8 +80,11 @@ def _run(top: Arguments, report: Report) -> int:
         _show_verb_help(verb, flags)
         return 0
     manager = top.choice("cgroup-manager", MANAGERS)
+    root = os.path.abspath(top.text("root") or default_root())
+    if len(os.fsencode(root)) > LONGEST_ROOT:
+        raise UsageError(f"--root: longer than {LONGEST_ROOT} bytes")
     context = Context(
-        root=os.path.abspath(top.text("root") or default_root()),
+        root=root,
         report=report,
         cgroup_manager="systemd" if top.on("systemd-cgroup") else manager,
         rootless=top.choice("rootless", ROOTLESS),

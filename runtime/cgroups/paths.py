@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runtime.cgroups.detect import Hierarchy, Layout
 
 _LONGEST_NAME = 255
+_LONGEST_PATH = 3840  # PATH_MAX less the mount point and the name of a file
 
 
 def check_path(cgroups_path: str) -> str:
@@ -30,6 +31,8 @@ def check_path(cgroups_path: str) -> str:
         raise SpecInvalid(f"linux.cgroupsPath: {cgroups_path!r} is the root of the hierarchy")
     if any(len(part.encode("utf-8", "surrogateescape")) > _LONGEST_NAME for part in clean):
         raise SpecInvalid(f"linux.cgroupsPath: a name is longer than {_LONGEST_NAME} bytes")
+    if len(cgroups_path.encode("utf-8", "surrogateescape")) > _LONGEST_PATH:
+        raise SpecInvalid(f"linux.cgroupsPath: longer than {_LONGEST_PATH} bytes")
     return ("/" if cgroups_path.startswith("/") else "") + "/".join(clean)
 
 

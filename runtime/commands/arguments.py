@@ -87,9 +87,13 @@ class Arguments:
         return self.operands[0]
 
 
+_MOST_DIGITS = 40  # int() refuses some thousands (CVE-2020-10735)
+
+
 def parse_number(what: str, text: str, low: int, high: int) -> int:
     """Decimal digits and nothing else: int() would take " 1", "+1", "1_0" and other scripts."""
-    if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
+    digits = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    if not digits or not low <= int(text) <= high:
         raise UsageError(f"{what}: {text!r} is not a number from {low} to {high}")
     return int(text)
 

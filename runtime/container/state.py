@@ -7,7 +7,7 @@ import os
 from runtime.container import directory
 from runtime.container.identity import boot_id, is_alive
 from runtime.container.status import status_of
-from runtime.errors import StateConflict, step
+from runtime.errors import KernelFault, StateConflict, step
 from runtime.spec.record import Record
 from runtime.wire import json
 
@@ -57,6 +57,8 @@ def read_state(root: str, identity: str) -> State:
         return State(**document)
     except FileNotFoundError as error:
         raise StateConflict(f"container does not exist: {identity}") from error
+    except OSError as error:
+        raise KernelFault(f"read {path}", error.errno or 0, error.strerror or "") from error
     except (ValueError, TypeError) as error:
         raise StateConflict(f"container {identity}: its state file is not readable") from error
 

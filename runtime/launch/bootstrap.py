@@ -18,6 +18,7 @@ from runtime.launch.process_steps import set_affinity
 from runtime.launch.procfs import write_oom_score
 from runtime.launch.time_offsets import open_offsets, write_offsets
 from runtime.linux.clone import fork_into
+from runtime.linux.fds import FIRST_PRESERVED, close_inherited
 from runtime.linux.process import set_dumpable
 from runtime.namespaces import CLONE_NEWUSER, enter_joined, make_new
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from runtime.launch.channel import Channel
     from runtime.launch.job import Job
+    from runtime.namespaces import Plan
 
 
 def fork_stage(
@@ -50,6 +52,8 @@ def fork_stage(
 def _run(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -> None:
     # a collection would touch, and so copy, the pages we share with a warm parent
     gc.disable()
+    # a directory of the host's that our caller left open would be a way out (CVE-2024-21626)
+    close_inherited(FIRST_PRESERVED + job.preserved_fds)
     _set_inherited(job, channel)
     plan = job.plan
     time_offsets = job.spec.linux.time_offsets if plan.new_time else ()
@@ -59,6 +63,7 @@ def _run(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -
     if not (plan.new_user and job.unprivileged):
         set_dumpable(False)
     enter_joined(plan)
+    _close_joined(plan)
     if plan.new_user:
         make_new(CLONE_NEWUSER)
         channel.send(messages.MAP)
@@ -75,6 +80,9 @@ def _run(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -
     with step("fork"):
         pid, in_unified = fork_into(unified)
     if pid == 0:
+        if unified is not None:
+            # of the host's cgroup tree: not even for the time until `start` (CVE-2024-21626)
+            os.close(unified)
         enter_container(Init(job, channel, in_unified=in_unified), todo)
     channel.send(messages.CHILD, pid=pid)
     os._exit(0)
@@ -94,3 +102,10 @@ def _set_inherited(job: Job, channel: Channel) -> None:
     affinity = job.exec_affinity
     if affinity is not None and affinity.initial:
         set_affinity("initial", affinity.initial)
+
+
+def _close_joined(plan: Plan) -> None:
+    """A namespace's fd is a way back into it; what the new process joins itself, it closes."""
+    late = {fd for fd, _ in plan.join_late}
+    for fd in {fd for fd, _ in plan.join} - late:
+        os.close(fd)

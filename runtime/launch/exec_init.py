@@ -25,6 +25,7 @@ def enter_namespaces(it: Init) -> None:
     for fd, flags in it.job.plan.join_late:
         with step("enter the namespaces of the container"):
             setns(fd, flags)
+        os.close(fd)
 
 
 def make_exec_terminal(it: Init) -> None:

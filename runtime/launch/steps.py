@@ -15,7 +15,7 @@ from runtime.launch.console import take_terminal
 from runtime.launch.hooks import run_hooks
 from runtime.launch.program import environment_of, execute, find_program, service_variables
 from runtime.launch.seccomp_listener import install_notifying
-from runtime.linux.fds import cloexec_from
+from runtime.linux.fds import FIRST_PRESERVED, cloexec_from
 from runtime.linux.process import (
     restore_signals,
     set_dumpable,
@@ -30,7 +30,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.launch.job import Init
 
-_FIRST_PRESERVED = 3
 _DEFAULT_UMASK = 0o022
 
 
@@ -180,9 +179,9 @@ def load_filter(it: Init) -> None:
 
 def close_descriptors(it: Init) -> None:
     """Also the channel: its end tells the parent that the program runs."""
-    for fd in range(_FIRST_PRESERVED, _FIRST_PRESERVED + it.job.preserved_fds):
+    for fd in range(FIRST_PRESERVED, FIRST_PRESERVED + it.job.preserved_fds):
         os.set_inheritable(fd, True)
-    cloexec_from(_FIRST_PRESERVED + it.job.preserved_fds)
+    cloexec_from(FIRST_PRESERVED + it.job.preserved_fds)
 
 
 def run_program(it: Init) -> None:

@@ -19,6 +19,7 @@ RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
 
+FIRST_PRESERVED = 3  # after stdin, stdout and stderr
 CLOSE_RANGE_CLOEXEC = 4
 _LAST_FD = 0xFFFFFFFF  # "to the end": close_range takes unsigned int
 
@@ -67,6 +68,20 @@ def close_all_but(kept: list[int]) -> None:
             close_range(low, fd - 1)
         low = fd + 1
     close_range(low)
+
+
+def close_inherited(first: int) -> None:
+    """Close from `first` on what this program was started with, and nothing that it opened itself.
+
+    What Python opens is closed by execve (PEP 446); what came by execve is what is not.
+    """
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        try:
+            if fd >= first and os.get_inheritable(fd):
+                os.close(fd)
+        except OSError:
+            continue  # that of the listing itself
 
 
 def cloexec_from(first: int) -> None:

@@ -52,7 +52,7 @@ def build_process(
     profile = labels.apparmor_profile(service, facts, inputs)
     if profile is not None:
         process["apparmorProfile"] = profile
-    label = labels.process_label(service, facts, inputs)
+    label = labels.process_label(service, facts, inputs.selinux_level)
     if label is not None:
         process["selinuxLabel"] = label
     return process

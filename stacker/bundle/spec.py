@@ -60,7 +60,7 @@ def _linux(service: Service, facts: HostFacts, inputs: ContainerInputs) -> dict[
     profile = seccomp.build_seccomp(service, facts, inputs)
     if profile is not None:
         linux["seccomp"] = profile
-    label = labels.mount_label(service, facts, inputs)
+    label = labels.mount_label(service, facts, inputs.selinux_level)
     if label is not None:
         linux["mountLabel"] = label
     return linux

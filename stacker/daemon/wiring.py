@@ -16,10 +16,12 @@ from anyio import to_thread
 from stacker.base.errors import StackerError
 from stacker.daemon.settings import Settings
 from stacker.drivers.containers.containers import Containers
+from stacker.drivers.host.apparmor import load_profile
 from stacker.drivers.host.cgroups import remove_parent
 from stacker.drivers.host.devices import device_nodes
 from stacker.drivers.host.init_program import init_program
 from stacker.drivers.host.probe import probe
+from stacker.drivers.host.selinux import levels_in_use
 from stacker.drivers.host.watch import watch_files
 from stacker.drivers.images.images import Images
 from stacker.drivers.images.patience import Patience
@@ -46,6 +48,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
     tag = tag_of(settings.root)
     boot_id = os.environ.get("STACKER_BOOT_ID") or boot_id_of_host()
     facts = probe()
+    apparmor = await to_thread.run_sync(load_profile)
     state = Records(settings.root)
     state.prepare()
     history = History(settings.root / "events.sqlite")
@@ -87,7 +90,12 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
             Networks(root=settings.root, run=settings.run, tag=tag, keep_fds=containers.fd_store)
         )
         preparer = Preparer(
-            mounts=mounts, networks=networks, volumes=volumes, state=state, run=settings.run
+            mounts=mounts,
+            networks=networks,
+            volumes=volumes,
+            state=state,
+            run=settings.run,
+            facts=facts,
         )
         bus = Bus(history, now=time.time)
         tools = Tools(
@@ -111,14 +119,20 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
                 cgroup_parent=f"/stacker-{tag}",
                 devices=device_nodes,
                 init_program=init_program(settings.run),
+                apparmor_profile=apparmor.profile,
             ),
             bus=bus,
             boot_id=boot_id,
             now=time.time,
             limiter=anyio.CapacityLimiter(AT_ONCE),
+            selinux_levels=levels_in_use if facts.selinux else None,
+            apparmor=str(apparmor),
         )
         if history.warning is not None:
             bus.emit("warning", history.warning)
+        if apparmor.enabled and apparmor.profile is None:
+            log.warning("no AppArmor profile confines containers: %s", apparmor.reason)
+            bus.emit("warning", f"no AppArmor profile confines containers: {apparmor.reason}")
         async with Engine(tools, state, watch_files=watch_files) as engine:
             yield engine
 

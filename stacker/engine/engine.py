@@ -254,6 +254,10 @@ class Engine:
         raise NotFound(f"stack {stack} has no container {name}")
 
     @property
+    def apparmor(self) -> str:
+        return self._tools.apparmor
+
+    @property
     def is_empty(self) -> bool:
         return not self._loops
 

@@ -7,7 +7,12 @@ idempotent).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
 
 from stacker.base.errors import Failed
 from stacker.base.facts import HostFacts
@@ -16,7 +21,7 @@ from stacker.bundle.spec import build_spec
 from stacker.bundle.warnings import warnings_for
 from stacker.engine.contents import Contents
 from stacker.engine.ports import Containers, Volumes
-from stacker.engine.prepare import Prepared, Preparer
+from stacker.engine.prepare import Prepared, Preparer, level_of
 from stacker.oci.image import Image
 from stacker.plan.container_specs import Launch, LogOptions, Started
 from stacker.plan.records import ContainerRecord
@@ -38,6 +43,7 @@ class Launcher:
         cgroup_parent: str,
         devices: Callable[[Service], tuple[DeviceNode, ...]],
         init_program: str | None,
+        apparmor_profile: str | None,
     ) -> None:
         self._preparer = preparer
         self._containers = containers
@@ -46,6 +52,7 @@ class Launcher:
         self._cgroup_parent = cgroup_parent
         self._devices = devices
         self._init_program = init_program
+        self._apparmor_profile = apparmor_profile
         self._prepared: dict[str, Prepared] = {}
 
     async def prepare(
@@ -81,16 +88,35 @@ class Launcher:
         prepared = self._prepared[record.id]
         service = stack.services[record.service]
         inputs = await self._inputs(stack, record, service, prepared, parents)
-        return await self._containers.start(
-            Launch(
-                container_id=record.id,
-                spec=build_spec(service, image.config, self._facts, inputs),
-                runtime=service.runtime,
-                log=_log_options(service),
-                stdin_open=service.stdin_open,
-                terminal=service.tty,
+        async with self._parts(record, prepared) as parts:
+            inputs = replace(inputs, volumes={**inputs.volumes, **parts})
+            return await self._containers.start(
+                Launch(
+                    container_id=record.id,
+                    spec=build_spec(service, image.config, self._facts, inputs),
+                    runtime=service.runtime,
+                    log=_log_options(service),
+                    stdin_open=service.stdin_open,
+                    terminal=service.tty,
+                )
             )
-        )
+
+    @asynccontextmanager
+    async def _parts(
+        self, record: ContainerRecord, prepared: Prepared
+    ) -> AsyncGenerator[dict[str, str]]:
+        """Hold the parts of volumes in place until the runtime has mounted them."""
+        places: dict[str, Path] = {}
+        try:
+            for number, (target, subpath) in enumerate(prepared.subpaths.items()):
+                places[target] = await self._volumes.bind_part(
+                    f"{record.id}-{number}", Path(prepared.volumes[target]), subpath
+                )
+            yield {target: str(place) for target, place in places.items()}
+        finally:
+            with anyio.CancelScope(shield=True):
+                for place in places.values():
+                    await self._volumes.release_part(place)
 
     async def _inputs(
         self,
@@ -127,6 +153,8 @@ class Launcher:
             group=await read("/etc/group"),
             devices=self._devices(service),
             init_program=self._init_program,
+            apparmor_profile=self._apparmor_profile,
+            selinux_level=level_of(record),
         )
 
     def _shared_memory(

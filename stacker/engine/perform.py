@@ -20,6 +20,7 @@ from stacker.engine.prepare import current_container, has_sandbox
 from stacker.engine.tools import Tools
 from stacker.oci.image import Image
 from stacker.oci.progress import PullProgress
+from stacker.plan.categories import choose_level
 from stacker.plan.desired import Desired, namespace_parents
 from stacker.plan.health import check_of
 from stacker.plan.observed import Health
@@ -146,6 +147,7 @@ class Performer:
             ),
             shared_sandbox=current_container(stack, shared, siblings) if shared else None,
         )
+        record = replace(record, selinux_level=self._selinux_level(record))
         tools.records.add(record)
         try:
             await tools.launcher.prepare(stack, record, image, Contents(tools.volumes, stack))
@@ -153,6 +155,17 @@ class Performer:
             with anyio.CancelScope(shield=True):
                 await self._discard(record)
             raise
+
+    def _selinux_level(self, record: ContainerRecord) -> str | None:
+        """A pair of its own, or that of the container whose namespaces it shares."""
+        tools = self._tools
+        if tools.selinux_levels is None:
+            return None
+        for parent in sorted(record.joined):
+            if (other := tools.records.get(parent)) is not None:
+                return other.selinux_level
+        kept = {other.selinux_level for other in tools.records.all() if other.selinux_level}
+        return choose_level(record.id, tools.selinux_levels() | kept)
 
     async def _start(self, operation: StartContainer) -> None:
         tools, stack = self._tools, self._declared.stack

@@ -60,9 +60,19 @@ class Images(Protocol):
 
 class Mounts(Protocol):
     async def mount_rootfs(
-        self, container_id: str, layers: Sequence[Path], *, upper: Path, work: Path, target: Path
+        self,
+        container_id: str,
+        layers: Sequence[Path],
+        *,
+        upper: Path,
+        work: Path,
+        target: Path,
+        label: str | None = None,
     ) -> None:
-        """Stack the layers (lowest first) under ``upper`` at ``target``; idempotent."""
+        """Stack the layers (lowest first) under ``upper`` at ``target``; idempotent.
+
+        ``label``: the SELinux label that all files show.
+        """
         ...
 
     async def stands(self, target: Path, *, upper: Path) -> bool:
@@ -150,6 +160,16 @@ class Volumes(Protocol):
 
     async def fill(self, name: str, rootfs: Path, path: str) -> None: ...
 
+    async def bind_part(self, name: str, volume: Path, path: str) -> Path:
+        """Hold a part of a volume in place for a mount, whatever is renamed meanwhile."""
+        ...
+
+    async def release_part(self, place: Path) -> None: ...
+
+    async def relabel(self, path: Path, label: str, *, unless_labelled: bool) -> None:
+        """Give a tree an SELinux label; ``unless_labelled``: not when its top has it."""
+        ...
+
     async def remove(self, name: str) -> None: ...
 
     async def host_path(self, path: str, *, create: bool) -> Path: ...
@@ -157,7 +177,11 @@ class Volumes(Protocol):
     async def read_content(self, path: str) -> bytes: ...
 
     async def write_contents(
-        self, container_id: str, contents: Sequence[tuple[str, bytes, int, int, int]]
+        self,
+        container_id: str,
+        contents: Sequence[tuple[str, bytes, int, int, int]],
+        *,
+        label: str | None = None,
     ) -> dict[str, str]:
         """Write configs and secrets as (target, bytes, uid, gid, mode); target → host path."""
         ...
@@ -172,7 +196,9 @@ class Volumes(Protocol):
 
     async def read_in_root(self, rootfs: Path, path: str, *, largest: int) -> bytes | None: ...
 
-    async def write_files(self, directory: Path, files: dict[str, str]) -> None: ...
+    async def write_files(
+        self, directory: Path, files: dict[str, str], *, label: str | None = None
+    ) -> None: ...
 
     async def remove_files(self, directory: Path) -> None: ...
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacker.base.errors import Failed
+from stacker.base.facts import HostFacts
+from stacker.bundle.labels import mount_label, source_label
 from stacker.bundle.mounts import shared_memory_size
 from stacker.engine.contents import Contents
 from stacker.engine.ports import Mounts, Networks, State, Volumes
@@ -17,6 +19,7 @@ from stacker.oci.image import Image
 from stacker.plan.desired import container_name
 from stacker.plan.network_specs import EndpointSpec, PortSpec, Sandbox, SandboxSpec
 from stacker.plan.records import ContainerRecord
+from stacker.stack.model.mount import Mount
 from stacker.stack.model.service import Service
 from stacker.stack.model.stack import Stack
 from stacker.stack.model.volume import Volume
@@ -35,6 +38,8 @@ class Prepared:
     """Target in the container → path on the host: configs and secrets."""
     volumes: dict[str, str]
     """Target in the container → path on the host: volumes and binds."""
+    subpaths: dict[str, str]
+    """Target in the container → place below its volume, which containers may have changed."""
 
 
 class Preparer:
@@ -46,12 +51,14 @@ class Preparer:
         volumes: Volumes,
         state: State,
         run: Path,
+        facts: HostFacts,
     ) -> None:
         self._mounts = mounts
         self._networks = networks
         self._volumes = volumes
         self._state = state
         self._run = run
+        self._facts = facts
 
     def rootfs(self, container_id: str) -> Path:
         return self._run / "rootfs" / container_id
@@ -67,12 +74,14 @@ class Preparer:
         service = stack.services[record.service]
         directory = self._state.container_dir(record.id)
         rootfs = self.rootfs(record.id)
+        label = mount_label(service, self._facts, level_of(record))
         await self._mounts.mount_rootfs(
             record.id,
             [Path(layer) for layer in record.layers],
             upper=directory / "upper",
             work=directory / "work",
             target=rootfs,
+            label=label,
         )
         if service.ipc == "shareable":
             # from one container's mount namespace nothing can be bound into another's (mount(2))
@@ -83,9 +92,16 @@ class Preparer:
         return Prepared(
             rootfs=rootfs,
             netns=sandbox.netns if sandbox is not None else None,
-            files=await self._files(record, service, sandbox),
-            contents=await self._volumes.write_contents(record.id, await contents.files(service)),
+            files=await self._files(record, service, sandbox, label),
+            contents=await self._volumes.write_contents(
+                record.id, await contents.files(service), label=label
+            ),
             volumes=await self._volume_paths(stack, record, service, image, rootfs),
+            subpaths={
+                mount.target: mount.volume.subpath
+                for mount in service.volumes
+                if mount.volume is not None and mount.volume.subpath
+            },
         )
 
     async def stands(self, record: ContainerRecord) -> bool:
@@ -122,7 +138,11 @@ class Preparer:
         return await self._networks.attach(sandbox_spec(stack, record))
 
     async def _files(
-        self, record: ContainerRecord, service: Service, sandbox: Sandbox | None
+        self,
+        record: ContainerRecord,
+        service: Service,
+        sandbox: Sandbox | None,
+        label: str | None,
     ) -> dict[str, str]:
         hostname = service.hostname or record.id[:12]
         directory = self._files_of(record.id)
@@ -135,7 +155,7 @@ class Preparer:
                 sandbox, dns=service.dns, search=service.dns_search, options=service.dns_opt
             ),
         }
-        await self._volumes.write_files(directory, texts)
+        await self._volumes.write_files(directory, texts, label=label)
         return {f"/etc/{name}": str(directory / name) for name in texts}
 
     def _files_of(self, container_id: str) -> Path:
@@ -150,12 +170,20 @@ class Preparer:
         rootfs: Path,
     ) -> dict[str, str]:
         paths: dict[str, str] = {}
+
+        async def label(path: Path, mount: Mount | None) -> None:
+            wanted = source_label(service, self._facts, level_of(record), mount)
+            if wanted is not None:
+                # what somebody asked for by name is done each time; a volume once
+                asked = mount is not None and mount.type == "bind"
+                await self._volumes.relabel(path, wanted, unless_labelled=not asked)
+
         for mount in service.volumes:
             if mount.type == "bind" and mount.source is not None:
                 create = mount.bind is None or mount.bind.create_host_path
-                paths[mount.target] = str(
-                    await self._volumes.host_path(mount.source, create=create)
-                )
+                source = await self._volumes.host_path(mount.source, create=create)
+                await label(source, mount)
+                paths[mount.target] = str(source)
             elif mount.type == "volume":
                 options = mount.volume
                 volume = (
@@ -171,16 +199,16 @@ class Preparer:
                     mount.target,
                     fill=options is None or not options.nocopy,
                 )
-                subpath = options.subpath if options else None
-                paths[mount.target] = str(path / subpath if subpath else path)
+                await label(path, mount)
+                paths[mount.target] = str(path)
 
         declared = {mount.target.rstrip("/") for mount in service.volumes}
         for target in image.config.volumes:
             if target.rstrip("/") not in declared:
                 volume = anonymous_volume(stack, record, target)
-                paths[target] = str(
-                    await self._volume(stack, volume, volume.name, rootfs, target, fill=True)
-                )
+                path = await self._volume(stack, volume, volume.name, rootfs, target, fill=True)
+                await label(path, None)
+                paths[target] = str(path)
         return paths
 
     async def _volume(
@@ -191,6 +219,11 @@ class Preparer:
         if fill:
             await self._volumes.fill(volume.name, rootfs, target)
         return path
+
+
+def level_of(record: ContainerRecord) -> str:
+    """Its pair of SELinux categories; where SELinux does not enforce, nobody asks."""
+    return record.selinux_level or "s0"
 
 
 def anonymous_volume(stack: Stack, record: ContainerRecord, target: str) -> Volume:

@@ -34,6 +34,10 @@ class Tools:
     boot_id: str
     now: Callable[[], float]
     limiter: anyio.CapacityLimiter
+    selinux_levels: Callable[[], frozenset[str]] | None
+    """Those of this host's processes; None where SELinux does not enforce."""
+    apparmor: str
+    """For ``stacker info``: the default profile of containers, or why there is none."""
 
     def tell_warnings(self) -> None:
         """Tell what the image store had to set right."""

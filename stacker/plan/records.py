@@ -38,6 +38,8 @@ class ContainerRecord:
     joined: frozenset[str] = frozenset()
     shared_sandbox: str | None = None
     """The container whose network sandbox it uses, for ``network_mode: service:…``."""
+    selinux_level: str | None = None
+    """The pair of categories that is its own, where SELinux enforces."""
     started_at: float | None = None
     pid: int | None = None
     start_time: int | None = None
@@ -78,6 +80,7 @@ class ContainerRecord:
             fields = dict(cast("dict[str, object]", value))
             if fields.pop("version") != RECORD_VERSION:
                 raise ValueError("version")
+            fields.setdefault("selinux_level", None)  # optional: version 1 began without
             plain = {name: _check(name, fields.pop(name)) for name in _PLAIN}
             exit_fields = cast("dict[str, object] | None", fields.pop("exit"))
             return cls(
@@ -106,6 +109,7 @@ _PLAIN: dict[str, tuple[type, ...]] = {
     "stop_grace_s": (float, int),
     "settled_s": (float, int),
     "shared_sandbox": (str, type(None)),
+    "selinux_level": (str, type(None)),
     "started_at": (float, int, type(None)),
     "pid": (int, type(None)),
     "start_time": (int, type(None)),

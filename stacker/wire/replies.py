@@ -197,3 +197,5 @@ class Info(Message):
     """What starts containers that name none."""
     ephemeral: bool
     """Started by ``up``: it ends with its last stack."""
+    apparmor: str = ""
+    """The profile of containers that name none, or ``unavailable (WHY)``."""

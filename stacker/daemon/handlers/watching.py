@@ -65,5 +65,6 @@ async def info(request: web.Request) -> web.StreamResponse:
             run=str(context.settings.run),
             runtime=context.settings.runtime,
             ephemeral=context.settings.ephemeral,
+            apparmor=context.engine.apparmor,
         )
     )

@@ -52,18 +52,25 @@ class Mounts:
             return await self._do(f"probe EROFS in {where}", lambda: probe(where, self._run))
 
     async def mount_rootfs(
-        self, container_id: str, layers: Sequence[Path], *, upper: Path, work: Path, target: Path
+        self,
+        container_id: str,
+        layers: Sequence[Path],
+        *,
+        upper: Path,
+        work: Path,
+        target: Path,
+        label: str | None = None,
     ) -> None:
         """Stacks the layers (lowest first) under `upper` at `target`; idempotent.
 
         `upper` and `work`, on one file system, are made when they do not exist; a new `upper` gets
-        the owner and mode of the image's root directory.
+        the owner and mode of the image's root directory. `label` is what SELinux sees on all files.
         """
         async with self._lock:
             await self._prepare()
             await self._do(
                 f"container {container_id}: mount the root file system",
-                lambda: self._tree.mount(layers, upper, work, target),
+                lambda: self._tree.mount(layers, upper, work, target, label=label),
             )
 
     async def stands(self, target: Path, *, upper: Path) -> bool:

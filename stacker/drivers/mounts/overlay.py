@@ -10,14 +10,14 @@ from __future__ import annotations
 import enum
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from runtime.linux import mount as linux
 from stacker.base.errors import Denied, Failed, NoSpace, StackerError, Unsupported
 from stacker.drivers.mounts.context import DESCRIPTOR, Context
 
-_SETTINGS = {
+SETTINGS = {
     # no features whose xattrs a container could forge in its upper directory on another host
     "redirect_dir": "nofollow",
     "metacopy": "off",
@@ -43,13 +43,15 @@ def mount_overlay(
     work: Path,
     target: Path,
     ways: Sequence[Way] = tuple(Way),
+    label: str | None = None,
 ) -> Way:
     """Mounts, the highest of `lowers` first as overlayfs counts, in the first of `ways` that the
-    kernel knows, and returns it."""
+    kernel knows, and returns it. `label` is the SELinux label of all files."""
+    settings = SETTINGS if label is None else {**SETTINGS, "context": label}
     *others, last = ways
     for way in others:
         try:
-            _WAYS[way](lowers, upper, work, target)
+            _WAYS[way](lowers, upper, work, target, settings)
         except OSError as error:
             # before 6.8 the kernel says EINVAL to lowerdir+, and logs it
             if error.errno not in (errno.EINVAL, errno.ENOSYS):
@@ -57,45 +59,52 @@ def mount_overlay(
         else:
             return way
     try:
-        _WAYS[last](lowers, upper, work, target)
+        _WAYS[last](lowers, upper, work, target, settings)
     except OSError as error:
         raise _translated(target, error) from error
     return last
 
 
-def _configured(lowers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
+def _configured(
+    lowers: Sequence[Path], upper: Path, work: Path, target: Path, settings: Mapping[str, str]
+) -> None:
     with Context("overlay") as context:
         context.string("source", "stacker")
         for lower in lowers:
             context.path("lowerdir+", os.fspath(lower))
         context.path("upperdir", os.fspath(upper))
         context.path("workdir", os.fspath(work))
-        for key, value in _SETTINGS.items():
+        for key, value in settings.items():
             context.string(key, value)
         context.attach(os.fspath(target), 0)
 
 
-def _classic(lowers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
+def _classic(
+    lowers: Sequence[Path], upper: Path, work: Path, target: Path, settings: Mapping[str, str]
+) -> None:
     paths = [os.fspath(path) for path in (upper, work, *lowers)]
-    options = _options(paths)
+    options = _options(paths, settings)
     opened: list[int] = []
     try:
         if len(os.fsencode(options)) >= _PAGE or any(_SPECIAL & set(path) for path in paths):
             opened = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths]
-            options = _options([f"{DESCRIPTOR}{fd}" for fd in opened])
+            options = _options([f"{DESCRIPTOR}{fd}" for fd in opened], settings)
         linux.mount("stacker", os.fspath(target), "overlay", 0, options)
     finally:
         for fd in opened:
             os.close(fd)
 
 
-def _options(paths: list[str]) -> str:
+def _options(paths: list[str], settings: Mapping[str, str]) -> str:
     upper, work, *lowers = paths
-    settings = ",".join(f"{key}={value}" for key, value in _SETTINGS.items())
-    return f"lowerdir={':'.join(lowers)},upperdir={upper},workdir={work},{settings}"
+    # quoted: a label has commas in it, and only there the kernel looks for quotes
+    words = ",".join(
+        f'{key}="{value}"' if "," in value else f"{key}={value}" for key, value in settings.items()
+    )
+    return f"lowerdir={':'.join(lowers)},upperdir={upper},workdir={work},{words}"
 
 
-_WAYS: dict[Way, Callable[[Sequence[Path], Path, Path, Path], None]] = {
+_WAYS: dict[Way, Callable[[Sequence[Path], Path, Path, Path, Mapping[str, str]], None]] = {
     Way.CONFIGURED: _configured,
     Way.CLASSIC: _classic,
 }

@@ -53,7 +53,15 @@ class MountTree:
         if [mounted.target for mounted in table] == [self._run]:
             unmount(self._run)
 
-    def mount(self, layers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
+    def mount(
+        self,
+        layers: Sequence[Path],
+        upper: Path,
+        work: Path,
+        target: Path,
+        *,
+        label: str | None = None,
+    ) -> None:
         """Stacks `layers`, lowest first, under `upper` at `target`; a failure leaves nothing."""
         target.mkdir(mode=0o755, parents=True, exist_ok=True)
         mounted = _is_mount(target)
@@ -66,7 +74,9 @@ class MountTree:
             if not upper.exists():
                 _make_upper(upper, lowers)
             work.mkdir(mode=0o700, parents=True, exist_ok=True)
-            way = mount_overlay(lowers, upper=upper, work=work, target=target, ways=self._ways)
+            way = mount_overlay(
+                lowers, upper=upper, work=work, target=target, ways=self._ways, label=label
+            )
             self._ways = self._ways[self._ways.index(way) :]
         except BaseException:
             if not mounted:

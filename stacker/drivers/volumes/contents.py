@@ -14,6 +14,7 @@ from pathlib import Path
 
 from runtime.linux import mount
 from stacker.base.errors import Invalid, NotFound
+from stacker.drivers.volumes.relabel import label_file
 
 LARGEST_CONTENT = 1024 * 1024
 """Bytes of one config or secret; Compose and Swarm stop at 500 KiB and 1 MiB."""
@@ -79,7 +80,9 @@ class ContentFiles:
         if os.path.ismount(self._directory):
             mount.umount2(os.fspath(self._directory), mount.MNT_DETACH)
 
-    def write(self, container_id: str, files: tuple[ContentFile, ...]) -> dict[str, str]:
+    def write(
+        self, container_id: str, files: tuple[ContentFile, ...], *, label: str | None = None
+    ) -> dict[str, str]:
         """Write a container's files and return target → path on the host."""
         directory = self._directory / container_id
         self.remove(container_id)
@@ -95,6 +98,7 @@ class ContentFiles:
                 writer.write(file.content)
                 os.fchown(fd, file.uid, file.gid)
                 os.fchmod(fd, file.mode)
+            label_file(path, label)
             paths[file.target] = os.fspath(path)
         return paths
 

@@ -11,6 +11,8 @@ from anyio import to_thread
 
 from stacker.drivers.volumes import inside, texts, volumes
 from stacker.drivers.volumes.contents import ContentFile, ContentFiles, read_content
+from stacker.drivers.volumes.relabel import relabel
+from stacker.drivers.volumes.subpaths import Subpaths
 from stacker.drivers.volumes.volumes import NamedVolumes
 from stacker.plan.observed import ObservedVolume
 from stacker.stack.model.volume import Volume
@@ -20,11 +22,13 @@ class Volumes:
     def __init__(self, *, root: Path, run: Path) -> None:
         self._named = NamedVolumes(root)
         self._contents = ContentFiles(run)
+        self._subpaths = Subpaths(run)
 
     def prepare(self) -> None:
         """Make the directories and the tmpfs for contents."""
         self._named.prepare()
         self._contents.prepare()
+        self._subpaths.prepare()
 
     async def release(self) -> None:
         """Take away what a supervisor without containers need not leave behind."""
@@ -43,6 +47,23 @@ class Volumes:
     async def fill(self, name: str, rootfs: Path, path: str) -> None:
         await to_thread.run_sync(self._named.fill, name, str(rootfs), path)
 
+    async def bind_part(self, name: str, volume: Path, path: str) -> Path:
+        try:
+            return await to_thread.run_sync(self._subpaths.bind, name, volume, path)
+        except OSError as error:
+            raise volumes.translate(error, f"bind {path} of volume {volume}") from error
+
+    async def release_part(self, place: Path) -> None:
+        await to_thread.run_sync(self._subpaths.release, place)
+
+    async def relabel(self, path: Path, label: str, *, unless_labelled: bool) -> None:
+        try:
+            await to_thread.run_sync(
+                partial(relabel, str(path), label, unless_labelled=unless_labelled)
+            )
+        except OSError as error:
+            raise volumes.translate(error, f"selinux: label {path}") from error
+
     async def remove(self, name: str) -> None:
         await to_thread.run_sync(self._named.remove, name)
 
@@ -54,14 +75,18 @@ class Volumes:
         return await to_thread.run_sync(read_content, path)
 
     async def write_contents(
-        self, container_id: str, contents: Sequence[tuple[str, bytes, int, int, int]]
+        self,
+        container_id: str,
+        contents: Sequence[tuple[str, bytes, int, int, int]],
+        *,
+        label: str | None = None,
     ) -> dict[str, str]:
         files = tuple(
             ContentFile(target=target, content=content, uid=uid, gid=gid, mode=mode)
             for target, content, uid, gid, mode in contents
         )
         try:
-            return self._contents.write(container_id, files)
+            return self._contents.write(container_id, files, label=label)
         except OSError as error:
             raise volumes.translate(error, "write configs and secrets") from error
 
@@ -79,9 +104,11 @@ class Volumes:
         except OSError as error:
             raise volumes.translate(error, f"read {path} in the image") from error
 
-    async def write_files(self, directory: Path, files: dict[str, str]) -> None:
+    async def write_files(
+        self, directory: Path, files: dict[str, str], *, label: str | None = None
+    ) -> None:
         """Write small text files that a container mounts: hosts, hostname, resolv.conf."""
-        texts.write(directory, files)
+        texts.write(directory, files, label=label)
 
     async def remove_files(self, directory: Path) -> None:
         shutil.rmtree(directory, ignore_errors=True)

@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from stacker.drivers.volumes.relabel import label_file
 from stacker.drivers.volumes.volumes import translate
 
 
-def write(directory: Path, files: Mapping[str, str]) -> None:
+def write(directory: Path, files: Mapping[str, str], *, label: str | None) -> None:
     """Write in place: what a running container has mounted is the very file."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -17,6 +18,7 @@ def write(directory: Path, files: Mapping[str, str]) -> None:
             path = directory / name
             path.write_text(text)
             path.chmod(0o644)
+            label_file(path, label)
     except OSError as error:
         raise translate(error, f"write {directory}") from error
 

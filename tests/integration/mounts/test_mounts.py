@@ -18,7 +18,7 @@ from runtime.linux import mount as linux
 from stacker.base.errors import Corrupt, NotFound
 from stacker.drivers.mounts import Method, Mounts
 from stacker.drivers.mounts.context import unmount
-from stacker.drivers.mounts.overlay import _classic
+from stacker.drivers.mounts.overlay import SETTINGS, _classic
 from stacker.drivers.mounts.table import read_table
 from stacker.oci import whiteout
 from stacker.oci.erofs.nodes import Attributes, Directory
@@ -272,7 +272,7 @@ def test_the_classic_mount_call(tmp_path: Path, name: str) -> None:
         (lower / lower.name).touch()
     for directory in ("upper", "work", "target"):
         (base / directory).mkdir()
-    _classic(lowers, base / "upper", base / "work", base / "target")
+    _classic(lowers, base / "upper", base / "work", base / "target", SETTINGS)
     try:
         assert len(os.listdir(base / "target")) == 40
     finally:

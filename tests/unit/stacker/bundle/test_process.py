@@ -10,10 +10,12 @@ import pytest
 from stacker.base.errors import Invalid, Unsupported
 from stacker.bundle.capabilities import DEFAULT, KNOWN
 from stacker.bundle.exec import build_exec_process
+from stacker.bundle.labels import source_label
 from stacker.bundle.process import INIT_TARGET, build_process
 from stacker.bundle.spec import build_spec
 from stacker.bundle.warnings import warnings_for
 from stacker.oci.image_config import ImageConfig
+from stacker.stack.model.mount import Mount
 from stacker.stack.model.service import Service
 
 from .worlds import FACTS, IMAGE, INPUTS, service
@@ -218,3 +220,27 @@ def test_exec_is_no_way_around_the_profile() -> None:
         build_exec_process(spec, FACTS, args=[])
     with pytest.raises(Invalid, match="NAME=value"):
         build_exec_process(spec, FACTS, args=["sh"], env=["A"])
+
+
+def test_labels_of_what_is_mounted() -> None:
+    """`Z` is this container's alone, `z` and volumes any container's, plain binds the host's."""
+    host = replace(FACTS, selinux=True)
+    own = "system_u:object_r:container_file_t:s0:c1,c2"
+    shared = "system_u:object_r:container_file_t:s0"
+    bind = {"type": "bind", "source": "/a", "target": "/b"}
+    volume = {"type": "volume", "source": "v", "target": "/b"}
+    table: list[tuple[dict[str, object] | None, str | None]] = [
+        ({**bind, "bind": {"selinux": "Z"}}, own),
+        ({**bind, "bind": {"selinux": "z"}}, shared),
+        ({**bind, "bind": {}}, None),
+        (bind, None),
+        (volume, shared),
+        ({**volume, "volume": {"selinux": "z"}}, shared),
+        ({**volume, "volume": {"selinux": "Z"}}, own),
+        (None, shared),
+    ]
+    for keys, expected in table:
+        mount = None if keys is None else Mount.model_validate(keys)
+        assert source_label(service(), host, "s0:c1,c2", mount) == expected, keys
+        assert source_label(service(), FACTS, "s0:c1,c2", mount) is None
+        assert source_label(service(privileged=True), host, "s0:c1,c2", mount) is None

@@ -30,6 +30,7 @@ RECORD = ContainerRecord(
     created_at=1.0,
     layers=("/l/1", "/l/2"),
     joined=frozenset({"x", "y"}),
+    selinux_level="s0:c1,c2",
     exit=Exit(code=137, at=2.0, signal=9),
     health=Health.HEALTHY,
 )
@@ -55,6 +56,12 @@ def test_round_trip(records: Records) -> None:
     assert records.load_containers() == ()
     assert records.load_stacks() == ()
     assert records.take_warnings() == ()
+
+
+def test_a_record_from_before_there_were_levels_is_read() -> None:
+    written = RECORD.to_json()
+    del written["selinux_level"]
+    assert ContainerRecord.from_json(written) == replace(RECORD, selinux_level=None)
 
 
 def test_a_process_of_an_earlier_boot_is_forgotten_but_not_how_a_one_shot_ended() -> None:
