@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from runtime.cgroups import paths
 from runtime.cgroups.cgroup import Cgroup
 from runtime.cgroups.detect import detect
 
@@ -31,6 +30,9 @@ def open_cgroup(cgroups_path: str, *, identity: str = "", manager: str = "cgroup
         from runtime.cgroups.none import NoCgroup
 
         return NoCgroup()
+    # not for those who only read what is stored
+    from runtime.cgroups import paths
+
     clean = paths.check_path(cgroups_path or f"/{identity}")
     layout = detect()
     legacy, unified = paths.directories(layout, clean)
