@@ -25,6 +25,10 @@ class NotSupported(RuntimeFault):
     """The kernel or the host lacks what the field asks for."""
 
 
+class ReadOnlyHierarchy(NotSupported):
+    """A cgroup hierarchy is mounted read-only: who is not root may do without, nobody else."""
+
+
 class StateConflict(RuntimeFault):
     """The container is not in a state that allows the operation, or does not exist."""
 

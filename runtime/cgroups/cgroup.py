@@ -14,7 +14,7 @@ from runtime.cgroups import freezer, tree
 from runtime.cgroups.apply import read_file, write_file
 from runtime.cgroups.detect import Layout, detect
 from runtime.cgroups.mounts import CgroupMount, cgroup_mounts
-from runtime.errors import KernelFault, NotSupported, StateConflict
+from runtime.errors import KernelFault, NotSupported, ReadOnlyHierarchy, StateConflict
 from runtime.linux.signals import signal
 
 TYPE_CHECKING = False
@@ -101,7 +101,7 @@ class Cgroup:
                     tree.enable_controllers(hierarchy.mountpoint, levels)
             except OSError as error:
                 if error.errno == errno.EROFS:
-                    raise NotSupported(
+                    raise ReadOnlyHierarchy(
                         f"linux.cgroupsPath: the cgroups at {hierarchy.mountpoint} are mounted"
                         " read-only"
                     ) from error

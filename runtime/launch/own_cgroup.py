@@ -7,7 +7,7 @@ import errno
 # loaded here, before the fork: `Cgroup.apply` asks for it when it is called
 from runtime.cgroups import limits
 from runtime.cgroups.both import pids
-from runtime.errors import KernelFault, NotSupported
+from runtime.errors import KernelFault, ReadOnlyHierarchy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runtime.launch.job import Job
 
 del limits
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_REFUSED = (errno.EACCES, errno.EPERM)
 # what every config.json asks for, without a limit that somebody would miss
 _UNMISSED = frozenset(("devices",))
 
@@ -35,8 +35,8 @@ def make_cgroup_or_do_without(job: Job, warn: Callable[[str], None], *, rootless
     try:
         make_cgroup(job, warn)
         return job
-    except (KernelFault, NotSupported) as error:
-        refused = isinstance(error, NotSupported) or error.errno in _REFUSED
+    except (KernelFault, ReadOnlyHierarchy) as error:
+        refused = isinstance(error, ReadOnlyHierarchy) or error.errno in _REFUSED
         if not (rootless and refused):
             raise
         _take_back(job.cgroup)
