@@ -129,7 +129,7 @@ def test_read_only_mounts_are_named(cgroup: Cgroup) -> None:
         return "made"
 
     said = outcome(work)
-    assert said.startswith("NotSupported: linux.cgroupsPath: the cgroups at /")
+    assert said.startswith("ReadOnlyHierarchy: linux.cgroupsPath: the cgroups at /")
     assert said.endswith("are mounted read-only")
 
 
