@@ -101,8 +101,13 @@ class Bundle:
         return self.write("/bin/sh", "-c", script, **process)
 
 
-def call_warm(*arguments: str, stdout: int | None = None, stderr: int | None = None) -> int:
-    """runtime.cli.main in a forked child, as the monitor calls it."""
+def call_warm(
+    *arguments: str,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    before: Callable[[], object] = lambda: None,
+) -> int:
+    """runtime.cli.main in a forked child, as the monitor calls it; `before` in that child."""
     pid = os.fork()
     if pid == 0:
         code = 99
@@ -113,6 +118,7 @@ def call_warm(*arguments: str, stdout: int | None = None, stderr: int | None = N
             os.dup2(null if stderr is None else stderr, 2)
             # pytest has put objects of its own in their place, which write elsewhere
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+            before()
             code = main(list(arguments))
         finally:
             os._exit(code)
