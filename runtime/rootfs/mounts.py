@@ -92,9 +92,11 @@ def _file_system_target(root: int, mount: Mount) -> tuple[int, bool]:
     found = open_existing(root, mount.destination)
     if found is not None:
         os.close(found)
-    if found is not None and mount.type in _NO_LINKS:
-        return open_plain_directory(root, mount.destination), True
-    return open_target(root, mount.destination, directory=True), found is not None
+    target = open_target(root, mount.destination, directory=True)
+    if mount.type in _NO_LINKS:
+        os.close(target)
+        target = open_plain_directory(root, mount.destination)
+    return target, found is not None
 
 
 def _new_file_system(maker: Maker, mount: Mount, options: Options, label: str, covered: int) -> int:
