@@ -46,7 +46,7 @@ def delete(context: Context, identity: str, *, force: bool) -> None:
         # a created container has not begun to run: as in runc, it may go without --force
         if not force and found.status != CREATED:
             require("delete", identity, found.status)
-        _kill(found)
+        kill_container(found)
     found.cgroup.kill()
     found.cgroup.remove()
     resctrl.remove(found.state.rdt)
@@ -63,7 +63,7 @@ def delete(context: Context, identity: str, *, force: bool) -> None:
     directory.remove_directory(context.root, identity)
 
 
-def _kill(found: Found) -> None:
+def kill_container(found: Found) -> None:
     """And wait until it is gone: a cgroup with a process in it cannot be removed."""
     try:
         pidfd = open_process(found.state.pid, found.state.start_time)

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 FLAGS: tuple[Flag, ...] = ()
 _OLDEST = "1.0.0"
 # words that stand for more than a table's entry; listed when the parser has a meaning for them
-_WORDS = ("bind", "rbind", "remount", "defaults", "silent", "loud", "tmpcopyup", "idmap", "ridmap")
+_WORDS = (
+    "bind", "rbind", "remount", "defaults", "silent", "loud", "iversion", "noiversion", "tmpcopyup",
+    "idmap", "ridmap",
+)  # fmt: skip
 
 
 def run(context: Context, arguments: Arguments) -> int:

@@ -53,10 +53,15 @@ def start(context: Context, identity: str) -> NotifySocket | None:
         )
     hooks = late_hooks(context, identity, "poststart")
     if hooks:
-        from runtime.launch.hooks import run_hooks_to_the_end
+        from runtime.commands.delete import kill_container
+        from runtime.launch.hooks import run_hooks
 
-        state = oci_state(found.state, RUNNING)
-        run_hooks_to_the_end("poststart", hooks, state, context.report.warn)
+        try:
+            run_hooks("poststart", hooks, oci_state(found.state, RUNNING))
+        except LaunchFailed:
+            # an error, and the container is stopped (runtime.md, "Lifecycle", step 9, since 1.2.1)
+            kill_container(found)
+            raise
     return notify
 
 

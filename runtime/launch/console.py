@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from runtime.errors import KernelFault, step
 from runtime.linux import terminal
-from runtime.linux.fds import open_in_root
-from runtime.linux.mount import attach, clone_tree
+from runtime.linux.fds import file_system_type, open_in_root
 from runtime.linux.sockets import send_fd
 from runtime.rootfs.devices import is_device, remove_name
 from runtime.rootfs.resolve import open_plain_directory
@@ -16,10 +16,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
 
+    from runtime.rootfs.maker import Maker
     from runtime.spec.model import Process
 
 # any process may be a member of group tty in the container and open it (devpts gives 0620)
 _PTMX = (5, 2)
+_DEVPTS_SUPER_MAGIC = 0x1CD1
 
 
 def make_terminal(root: int, process: Process, receiver: _socket.socket) -> int:
@@ -27,7 +29,11 @@ def make_terminal(root: int, process: Process, receiver: _socket.socket) -> int:
     with step("open /dev/pts/ptmx of the container"):
         multiplexer = open_in_root(root, "dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY)
     try:
-        if not is_device(multiplexer, *_PTMX):
+        # a node of the image's own would give a terminal of the host's (CVE-2025-52565)
+        if (
+            not is_device(multiplexer, *_PTMX)
+            or file_system_type(multiplexer) != _DEVPTS_SUPER_MAGIC
+        ):
             raise KernelFault("open /dev/pts/ptmx of the container", 0, "it is another file")
         with step("make the terminal"):
             slave = terminal.open_slave(multiplexer)
@@ -40,18 +46,28 @@ def make_terminal(root: int, process: Process, receiver: _socket.socket) -> int:
     return slave
 
 
-def bind_console(root: int, slave: int) -> None:
-    """/dev/console is the terminal itself (config-linux.md, "Default Devices")."""
+def bind_console(maker: Maker, root: int, slave: int, *, own_dev: bool) -> None:
+    """/dev/console is the terminal itself (config-linux.md, "Default Devices").
+
+    A /dev that is bound from the host stays as it is: what is there is covered, never replaced.
+    """
     dev = open_plain_directory(root, "/dev")
     try:
         with step("bind /dev/console"):
-            remove_name(dev, "console")
-            flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            target = os.open("console", flags | os.O_RDONLY, 0o600, dir_fd=dev)
-            bound = clone_tree(slave)
-            attach(bound, target)
-            os.close(bound)
-            os.close(target)
+            if own_dev:
+                remove_name(dev, "console")
+                flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                os.close(os.open("console", flags | os.O_RDONLY, 0o600, dir_fd=dev))
+            flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+            target = os.open("console", flags, dir_fd=dev)
+            try:
+                if stat.S_ISLNK(os.fstat(target).st_mode):
+                    raise KernelFault("bind /dev/console", 0, "it is a link")
+                bound = maker.clone(slave)
+                maker.attach(bound, target)
+                os.close(bound)
+            finally:
+                os.close(target)
     finally:
         os.close(dev)
 

@@ -10,7 +10,7 @@ import select
 
 from runtime.errors import LaunchFailed
 from runtime.linux.fds import close_range
-from runtime.linux.process import restore_signals
+from runtime.linux.process import execve, restore_signals
 from runtime.linux.signals import signal
 from runtime.wire import json
 
@@ -31,10 +31,15 @@ def run_hooks(kind: str, hooks: tuple[Hook, ...], state: Json) -> None:
             raise LaunchFailed(f"hook {kind}[{index}] {hook.path}: {failure}")
 
 
+def state_inside(state: Json, status: str) -> Json:
+    """The state as a hook in the container's namespaces gets it: the pid is the one seen there."""
+    return {**state, "status": status, "pid": os.getpid()}
+
+
 def run_hooks_to_the_end(
     kind: str, hooks: tuple[Hook, ...], state: Json, warn: Callable[[str], None]
 ) -> None:
-    """poststart and poststop: a failure is logged and the rest runs all the same."""
+    """poststop: a failure is logged and the rest runs all the same (runtime.md, "Lifecycle")."""
     for index, hook in enumerate(hooks):
         failure = _run(hook, state)
         if failure:
@@ -70,9 +75,8 @@ def _become(hook: Hook, stdin: int, output: int) -> None:
         os.dup2(output, 2)
         close_range(3)
         restore_signals()
-        entries = (entry.partition("=") for entry in hook.env)
-        environment = {name: value for name, _, value in entries}
-        os.execve(hook.path, hook.args or (hook.path,), environment)
+        # not os.execve, whose environment is a dict: hooks get theirs entry by entry as it is
+        execve(hook.path, hook.args or (hook.path,), hook.env)
     except BaseException as error:
         os.write(2, str(error).encode("utf-8", "replace"))
     finally:

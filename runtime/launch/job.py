@@ -5,6 +5,7 @@ Nothing in it is looked up again later: files are open, profiles compiled, names
 
 from __future__ import annotations
 
+from runtime.rootfs.detached import Detached
 from runtime.spec.record import Record
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from runtime.launch.channel import Channel
     from runtime.launch.net_devices import Moving
     from runtime.namespaces import Plan
+    from runtime.rootfs.maker import Maker
     from runtime.security.capabilities import CapabilitySets
     from runtime.security.rlimits import Rlimit
     from runtime.security.seccomp.load import Filter
@@ -49,14 +51,16 @@ class Job(Record):
     moving: tuple[Moving, ...] = ()
     exec_affinity: CpuAffinity | None = None
     hook_state: Json = {}  # noqa: RUF012 - records are frozen
+    opened_root: int = -1  # see sources.py
+    opened_sources: dict[int, int] = {}  # noqa: RUF012 - records are frozen
 
 
 class Init:
     """The process on its way: the job, the channel to the parent, and what steps hand on."""
 
     __slots__ = (
-        "caller", "channel", "environment", "in_unified", "job", "labels", "program", "root",
-        "slave",
+        "caller", "channel", "environment", "in_unified", "job", "labels", "maker", "program",
+        "root", "slave",
     )  # fmt: skip
 
     def __init__(self, job: Job, channel: Channel, *, in_unified: bool) -> None:
@@ -64,6 +68,7 @@ class Init:
         self.channel = channel
         self.in_unified = in_unified
         self.root = -1
+        self.maker: Maker = Detached()
         self.slave = -1
         self.labels: list[tuple[int, str, str]] = []
         self.environment: dict[str, str] = {}

@@ -14,12 +14,12 @@ from runtime.cgroups import resctrl
 from runtime.container import directory
 from runtime.container.identity import boot_id, start_time
 from runtime.container.state import State, oci_state, write_state
-from runtime.container.status import CREATED, CREATING
+from runtime.container.status import CREATED, CREATING, STOPPED
 from runtime.errors import RuntimeFault, step
 from runtime.launch import exec_init, init, messages
 from runtime.launch.bootstrap import fork_stage
 from runtime.launch.channel import channel_pair
-from runtime.launch.hooks import run_hooks
+from runtime.launch.hooks import run_hooks, run_hooks_to_the_end
 from runtime.launch.id_maps import write_maps
 from runtime.launch.net_devices import bring_back, move_devices
 from runtime.launch.own_cgroup import make_cgroup, make_cgroup_or_do_without
@@ -50,6 +50,7 @@ def create(request: Request, config: bytes, warn: Callable[[str], None]) -> Stat
     folder = directory.make_directory(request.root, request.id)
     cgroup: Cgroup | None = None
     rdt: Json = {}
+    state: State | None = None
     try:
         directory.store_config(folder, config)
         listener = _listen(folder)
@@ -69,6 +70,10 @@ def create(request: Request, config: bytes, warn: Callable[[str], None]) -> Stat
         if cgroup is not None:
             _empty(cgroup)
         _leave_group(rdt)
+        if state is not None:
+            # whatever the hooks before the failure have made (runtime.md, "Lifecycle", step 13)
+            document = oci_state(state, STOPPED)
+            run_hooks_to_the_end("poststop", spec.hooks.poststop, document, warn)
         directory.remove_directory(request.root, request.id)
         raise
 

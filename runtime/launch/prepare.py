@@ -6,10 +6,11 @@ import os
 
 from runtime.cgroups.open import open_cgroup
 from runtime.container import directory
-from runtime.errors import SpecInvalid, step
+from runtime.errors import NotSupported, SpecInvalid, step
 from runtime.launch.job import Job
 from runtime.launch.net_devices import look_at_devices
 from runtime.launch.rootless import check_user_namespace
+from runtime.launch.sources import open_hidden_root, open_sources
 from runtime.linux.constants import AT_FDCWD
 from runtime.linux.mount import (
     MOUNT_ATTR_NODEV,
@@ -21,7 +22,7 @@ from runtime.linux.mount import (
 )
 from runtime.linux.sockets import connect_to
 from runtime.namespaces import plan_namespaces
-from runtime.security import capabilities, rlimits
+from runtime.security import capabilities, rlimits, selinux
 from runtime.security.seccomp.load import prepare
 from runtime.spec.record import Record
 
@@ -74,6 +75,8 @@ def prepare_container(
     cgroup = open_cgroup(
         spec.linux.cgroups_path, identity=request.id, manager=request.cgroup_manager
     )
+    if spec.linux.mount_label and not selinux.is_enabled():
+        raise NotSupported("linux.mountLabel: SELinux is not enabled on this host")
     private = spec.has_namespace("cgroup")
     wanted = any(mount.type == "cgroup" for mount in spec.mounts)
     plan = plan_namespaces(spec.linux.namespaces)
@@ -84,6 +87,8 @@ def prepare_container(
         cgroup=cgroup,
         plan=plan,
         moving=look_at_devices(spec.linux.net_devices),
+        opened_root=open_hidden_root(rootfs, plan),
+        opened_sources=open_sources(spec, request.bundle, plan),
         cgroup_mounts=tuple(cgroup.mounts(private=private)) if wanted else (),
         listener=listener,
         preserved_fds=request.preserved_fds,

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 
+from runtime.container.status import CREATING
 from runtime.errors import step
 from runtime.launch import messages
 from runtime.launch.cgroup_mount import mount_cgroups
 from runtime.launch.console import bind_console, make_terminal
 from runtime.launch.guard import close_the_door
-from runtime.launch.hooks import run_hooks
+from runtime.launch.hooks import run_hooks, state_inside
 from runtime.launch.procfs import write_sysctl
 from runtime.launch.program import NOTIFY_DIRECTORY
-from runtime.linux.mount import attach
+from runtime.linux.mount import MOUNT_ATTR_RDONLY, attach
 from runtime.linux.network import bring_loopback_up
 from runtime.linux.process import join_session_keyring, set_domainname, set_hostname
 from runtime.namespaces import CLONE_NEWCGROUP, make_new
 from runtime.rootfs.devices import make_devices
+from runtime.rootfs.maker import choose_maker
 from runtime.rootfs.masks import mask_paths, protect_paths
 from runtime.rootfs.mounts import make_mount
+from runtime.rootfs.options import is_bind
 from runtime.rootfs.pivot import (
     enter_root,
     enter_root_without_pivot,
     finish_root,
     isolate_mounts,
-    open_root,
 )
 from runtime.rootfs.resolve import open_target
 
@@ -68,20 +70,30 @@ def set_sysctls(it: Init) -> None:
 
 
 def isolate(it: Init) -> None:
-    isolate_mounts(it.job.spec.linux.rootfs_propagation)
+    job = it.job
+    isolate_mounts(job.spec.linux.rootfs_propagation, job.rootfs, pivot=job.pivot)
 
 
 def bind_root(it: Init) -> None:
-    it.root = open_root(it.job.rootfs)
+    it.maker = choose_maker()
+    with step(f"bind the root {it.job.rootfs}"):
+        it.root = it.maker.root(it.job.rootfs, it.job.opened_root)
 
 
 def make_mounts(it: Init) -> None:
     job = it.job
-    for mount in job.spec.mounts:
+    for index, mount in enumerate(job.spec.mounts):
         if mount.type == "cgroup":
-            mount_cgroups(it.root, mount, job.cgroup_mounts)
+            mount_cgroups(it.maker, it.root, mount, job.cgroup_mounts)
         else:
-            make_mount(it.root, mount, job.bundle, job.spec.linux.mount_label)
+            make_mount(
+                it.maker,
+                it.root,
+                mount,
+                job.bundle,
+                label=job.spec.linux.mount_label,
+                opened=job.opened_sources.get(index, -1),
+            )
 
 
 def mount_notify_directory(it: Init) -> None:
@@ -94,26 +106,30 @@ def mount_notify_directory(it: Init) -> None:
 
 def fill_dev(it: Init) -> None:
     spec = it.job.spec
-    bound = any(
-        mount.destination.rstrip("/") == "/dev" and {"bind", "rbind"} & set(mount.options)
-        for mount in spec.mounts
-    )
-    if not bound:
+    if _has_own_dev(it):
         os.close(open_target(it.root, "/dev", directory=True))
-        make_devices(it.root, spec.linux.devices, bind=spec.has_namespace("user"))
+        make_devices(it.maker, it.root, spec.linux.devices, bind=it.job.plan.has_user)
+
+
+def _has_own_dev(it: Init) -> bool:
+    """Not where /dev is bound: its files are the host's (runc and crun leave them alone too)."""
+    return not any(
+        os.path.normpath(mount.destination.strip("/")) == "dev" and is_bind(mount)
+        for mount in it.job.spec.mounts
+    )
 
 
 def make_console(it: Init) -> None:
     job = it.job
     if job.process.terminal and job.console_socket is not None:
         it.slave = make_terminal(it.root, job.process, job.console_socket)
-        bind_console(it.root, it.slave)
+        bind_console(it.maker, it.root, it.slave, own_dev=_has_own_dev(it))
 
 
 def cover_paths(it: Init) -> None:
     linux = it.job.spec.linux
-    protect_paths(it.root, linux.readonly_paths)
-    mask_paths(it.root, linux.masked_paths)
+    protect_paths(it.maker, it.root, linux.readonly_paths)
+    mask_paths(it.maker, it.root, linux.masked_paths, linux.mount_label)
 
 
 def make_working_directory(it: Init) -> None:
@@ -126,7 +142,8 @@ def let_parent_run_hooks(it: Init) -> None:
 
 
 def run_create_container_hooks(it: Init) -> None:
-    run_hooks("createContainer", it.job.spec.hooks.create_container, it.job.hook_state)
+    state = state_inside(it.job.hook_state, CREATING)
+    run_hooks("createContainer", it.job.spec.hooks.create_container, state)
 
 
 def forbid_imports(_: Init) -> None:
@@ -134,10 +151,14 @@ def forbid_imports(_: Init) -> None:
 
 
 def enter(it: Init) -> None:
+    spec = it.job.spec
+    if spec.root_readonly:
+        # after the hooks, which may write, and by the last descriptor that names it
+        with step("make the root read-only"):
+            it.maker.set_attributes(it.root, MOUNT_ATTR_RDONLY)
     if it.job.pivot:
         enter_root(it.root)
     else:
         enter_root_without_pivot(it.root)
     os.close(it.root)
-    spec = it.job.spec
-    finish_root(readonly=spec.root_readonly, propagation=spec.linux.rootfs_propagation)
+    finish_root(spec.linux.rootfs_propagation)

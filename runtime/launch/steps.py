@@ -9,10 +9,11 @@ import os
 import stat
 
 from runtime.container.directory import NOTIFY_SOCKET
+from runtime.container.status import CREATED
 from runtime.errors import KernelFault, SpecInvalid, step
 from runtime.launch import messages
 from runtime.launch.console import take_terminal
-from runtime.launch.hooks import run_hooks
+from runtime.launch.hooks import run_hooks, state_inside
 from runtime.launch.program import environment_of, execute, find_program, service_variables
 from runtime.launch.seccomp_listener import install_notifying
 from runtime.linux.fds import FIRST_PRESERVED, cloexec_from
@@ -165,7 +166,8 @@ def wait_for_start(it: Init) -> None:
 
 
 def run_start_container_hooks(it: Init) -> None:
-    run_hooks("startContainer", it.job.spec.hooks.start_container, it.job.hook_state)
+    state = state_inside(it.job.hook_state, CREATED)
+    run_hooks("startContainer", it.job.spec.hooks.start_container, state)
 
 
 def load_filter(it: Init) -> None:

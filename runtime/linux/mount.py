@@ -8,6 +8,7 @@ linux/mount.h.
 from __future__ import annotations
 
 import ctypes
+import errno
 import struct
 
 from runtime.linux.constants import (
@@ -193,3 +194,28 @@ def mount_setattr(
     flags = (AT_RECURSIVE if recursive else 0) | (0 if path else AT_EMPTY_PATH)
     attributes = struct.pack("=QQQQ", set_, clear, propagation, userns_fd)
     syscall(SYS_MOUNT_SETATTR, directory, path_bytes(path), flags, attributes, len(attributes))
+
+
+def has_detached_mounts() -> bool:
+    """Whether the kernel, and a seccomp filter over us, let all of the calls above through.
+
+    Asked with no file descriptor at all: what is known says so, what is not says ENOSYS, or EPERM
+    where a filter of the time before these calls does (a container in which containers are made).
+    """
+    attributes = struct.pack("=QQQQ", 0, 0, 0, 0)
+    nowhere = (-1, b"", AT_EMPTY_PATH)
+    probes = (
+        (SYS_OPEN_TREE, *nowhere),
+        (SYS_MOVE_MOUNT, -1, b"", -1, b"", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+        (SYS_FSOPEN, b"", FSOPEN_CLOEXEC),
+        (SYS_FSCONFIG, -1, FSCONFIG_CMD_CREATE, None, None, 0),
+        (SYS_FSMOUNT, -1, FSMOUNT_CLOEXEC, 0),
+        (SYS_MOUNT_SETATTR, *nowhere, attributes, len(attributes)),
+    )
+    for number, *arguments in probes:
+        try:
+            syscall(number, *arguments)
+        except OSError as error:
+            if error.errno in (errno.ENOSYS, errno.EPERM):
+                return False
+    return True

@@ -10,7 +10,7 @@ import fcntl
 import struct
 
 from runtime.linux.constants import SYS_KEYCTL, SYS_PIDFD_GETFD
-from runtime.linux.libc import function, syscall
+from runtime.linux.libc import function, path_bytes, syscall
 from runtime.linux.signals import signal
 
 PR_SET_PDEATHSIG = 1
@@ -38,6 +38,8 @@ _word = ctypes.c_ulong
 _prctl = function("prctl", ctypes.c_int, _word, _word, _word, _word)
 _capget = function("capget", ctypes.c_char_p, ctypes.c_char_p)
 _capset = function("capset", ctypes.c_char_p, ctypes.c_char_p)
+_strings = ctypes.POINTER(ctypes.c_char_p)
+_execve = function("execve", ctypes.c_char_p, _strings, _strings)
 _personality = function("personality", _word)
 _sethostname = function("sethostname", ctypes.c_char_p, ctypes.c_size_t)
 _setdomainname = function("setdomainname", ctypes.c_char_p, ctypes.c_size_t)
@@ -97,6 +99,15 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     low, sets = 0xFFFFFFFF, (effective, permitted, inheritable)
     data = struct.pack("=6I", *(value & low for value in sets), *(value >> 32 for value in sets))
     _capset(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), data)
+
+
+def execve(path: str, arguments: tuple[str, ...], environment: tuple[str, ...]) -> None:
+    """With the environment as execve(2) takes it: strings in an order, of any form."""
+    _execve(path_bytes(path), _vector(arguments), _vector(environment))
+
+
+def _vector(texts: tuple[str, ...]) -> ctypes.Array[ctypes.c_char_p]:
+    return (ctypes.c_char_p * (len(texts) + 1))(*(path_bytes(text) for text in texts), None)
 
 
 def personality(domain: int) -> int:

@@ -2,7 +2,7 @@
 
 `/dev` may be a link in a hostile image (CVE-2026-41579), and so may each node: the directory is
 opened with no link allowed, and a name that exists is removed, never followed. In a user namespace
-mknod is refused, and the host's node is bound instead.
+mknod is refused (but for FIFOs), and the host's node is bound instead, once it is known to be it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import stat
 
-from runtime.errors import KernelFault, step
-from runtime.linux.constants import AT_FDCWD
-from runtime.linux.mount import attach, clone_tree
+from runtime.errors import KernelFault, NotSupported, step
 from runtime.rootfs.resolve import open_parent, open_plain_directory, open_target
 from runtime.spec.model import Device
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.rootfs.maker import Maker
 
 # config-linux.md, "Default Devices"; /dev/console and /dev/ptmx have their own steps
 DEFAULT_DEVICES = (
@@ -34,13 +36,13 @@ LINKS = (
 _KINDS = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
 
 
-def make_devices(root: int, listed: tuple[Device, ...], *, bind: bool) -> None:
+def make_devices(maker: Maker, root: int, listed: tuple[Device, ...], *, bind: bool) -> None:
     """Fill a /dev that is the container's own; a bound one of the host is left alone."""
     given = {device.path for device in listed}
     defaults = tuple(device for device in DEFAULT_DEVICES if device.path not in given)
     for device in (*defaults, *listed):
-        if bind:
-            _bind_device(root, device)
+        if bind and device.type != "p":
+            _bind_device(maker, root, device)
         else:
             _make_device(root, device)
     dev = open_plain_directory(root, "/dev")
@@ -77,28 +79,77 @@ def _make_device(root: int, device: Device) -> None:
             remove_name(parent, name)
             number = os.makedev(device.major, device.minor) if device.type != "p" else 0
             os.mknod(name, _KINDS[device.type] | device.mode, number, dir_fd=parent)
-            # the umask had its say in mknod; the fd is of the node just made, whatever is renamed
             node = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
             try:
-                os.chown(name, device.uid, device.gid, dir_fd=parent, follow_symlinks=False)
-                os.chmod(f"/proc/self/fd/{node}", device.mode)
+                _own(node, device)
             finally:
                 os.close(node)
         finally:
             os.close(parent)
 
 
-def _bind_device(root: int, device: Device) -> None:
-    with step(f"bind device {device.path}"):
-        source = clone_tree(AT_FDCWD, device.path)
-        try:
+def _own(node: int, device: Device) -> None:
+    """Owner, and the mode, in which the umask had its say; of the node, whatever is renamed."""
+    if not _is_the_node(node, device):
+        raise KernelFault(f"make device {device.path}", 0, "it was exchanged for another file")
+    itself = f"/proc/self/fd/{node}"
+    os.chown(itself, device.uid, device.gid)
+    os.chmod(itself, device.mode)
+
+
+def _is_the_node(fd: int, device: Device) -> bool:
+    status = os.fstat(fd)
+    if stat.S_IFMT(status.st_mode) != _KINDS[device.type]:
+        return False
+    return device.type == "p" or status.st_rdev == os.makedev(device.major, device.minor)
+
+
+def _bind_device(maker: Maker, root: int, device: Device) -> None:
+    node = _node_of_host(device)
+    try:
+        with step(f"bind device {device.path}"):
+            parent, name = _device_directory(root, device.path)
+            try:
+                remove_name(parent, name)
+            finally:
+                os.close(parent)
+            source = maker.clone(node)
             target = open_target(root, device.path, directory=False)
             try:
-                attach(source, target)
+                maker.attach(source, target)
             finally:
                 os.close(target)
-        finally:
-            os.close(source)
+                os.close(source)
+    finally:
+        os.close(node)
+
+
+def _node_of_host(device: Device) -> int:
+    """By the path the container has it on, or else by the one the host's kernel gave it."""
+    kind = "block" if device.type == "b" else "char"
+    for path in (device.path, _name_in_sysfs(f"{kind}/{device.major}:{device.minor}")):
+        try:
+            fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue
+        if _is_the_node(fd, device):
+            return fd
+        os.close(fd)
+    raise NotSupported(
+        f"linux.devices: {device.path}: the host has no node of {kind} device "
+        f"{device.major}:{device.minor} to bind, and in a user namespace none can be made"
+    )
+
+
+def _name_in_sysfs(device: str) -> str:
+    try:
+        with open(f"/sys/dev/{device}/uevent", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("DEVNAME="):
+                    return f"/dev/{line[8:].rstrip()}"
+    except OSError:
+        return ""
+    return ""
 
 
 def _device_directory(root: int, path: str) -> tuple[int, str]:

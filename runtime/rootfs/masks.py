@@ -11,21 +11,16 @@ import os
 import stat
 
 from runtime.errors import step
-from runtime.linux.mount import (
-    MOUNT_ATTR_RDONLY,
-    attach,
-    clone_tree,
-    fsconfig_create,
-    fsconfig_string,
-    fsmount,
-    fsopen,
-    mount_setattr,
-)
+from runtime.linux.mount import MOUNT_ATTR_RDONLY
 from runtime.rootfs.devices import host_null
 from runtime.rootfs.resolve import open_existing
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.rootfs.maker import Maker
 
-def mask_paths(root: int, paths: tuple[str, ...]) -> None:
+
+def mask_paths(maker: Maker, root: int, paths: tuple[str, ...], label: str = "") -> None:
     if not paths:
         return
     null = host_null()
@@ -37,13 +32,13 @@ def mask_paths(root: int, paths: tuple[str, ...]) -> None:
                 continue
             with step(f"mask {path}"):
                 if not stat.S_ISDIR(os.fstat(target).st_mode):
-                    _attach_and_close(clone_tree(null), target)
+                    _attach_and_close(maker, maker.clone(null), target)
                 elif empty < 0:
-                    empty = _empty_directory()
-                    attach(empty, target)
+                    empty = _empty_directory(maker, label)
+                    maker.attach(empty, target)
                 else:
                     # the first one is attached by now, so it can be cloned
-                    _attach_and_close(clone_tree(empty), target)
+                    _attach_and_close(maker, maker.clone(empty), target)
                 os.close(target)
     finally:
         os.close(null)
@@ -51,32 +46,32 @@ def mask_paths(root: int, paths: tuple[str, ...]) -> None:
             os.close(empty)
 
 
-def protect_paths(root: int, paths: tuple[str, ...]) -> None:
+def protect_paths(maker: Maker, root: int, paths: tuple[str, ...]) -> None:
     """Make each path, with all mounted below it, read-only."""
     for path in paths:
         target = open_existing(root, path)
         if target is None:
             continue
         with step(f"make {path} read-only"):
-            detached = clone_tree(target, recursive=True)
-            mount_setattr(detached, set_=MOUNT_ATTR_RDONLY, recursive=True)
-            _attach_and_close(detached, target)
+            covering = maker.clone(target, recursive=True)
+            maker.set_attributes_of_tree(covering, MOUNT_ATTR_RDONLY)
+            _attach_and_close(maker, covering, target)
             os.close(target)
 
 
-def _empty_directory() -> int:
-    context = fsopen("tmpfs")
-    try:
-        fsconfig_string(context, "size", "0k")
-        fsconfig_string(context, "nr_inodes", "1")
-        fsconfig_create(context)
-        return fsmount(context, MOUNT_ATTR_RDONLY)
-    finally:
-        os.close(context)
+def _empty_directory(maker: Maker, label: str) -> int:
+    return maker.make(
+        "tmpfs",
+        "tmpfs",
+        data=("size=0k", "nr_inodes=1"),
+        label=label,
+        attributes=MOUNT_ATTR_RDONLY,
+        readonly=True,
+    )
 
 
-def _attach_and_close(detached: int, target: int) -> None:
+def _attach_and_close(maker: Maker, made: int, target: int) -> None:
     try:
-        attach(detached, target)
+        maker.attach(made, target)
     finally:
-        os.close(detached)
+        os.close(made)

@@ -1,7 +1,7 @@
-"""Make one mount of config.json: a detached mount first, then attached on a resolved target.
+"""Make one mount of config.json: out of sight first, then attached on a resolved target.
 
-`dispatch` is the table of kinds. The order of the list is config.json's: later mounts may lie
-inside earlier ones, so each target is resolved when its turn comes.
+The order of the list is config.json's: later mounts may lie inside earlier ones, so each target is
+resolved when its turn comes.
 """
 
 from __future__ import annotations
@@ -9,107 +9,137 @@ from __future__ import annotations
 import os
 import stat
 
-from runtime.errors import NotSupported, step
-from runtime.linux.constants import AT_FDCWD
-from runtime.linux.mount import (
-    attach,
-    clone_tree,
-    fsconfig_create,
-    fsconfig_flag,
-    fsconfig_string,
-    fsmount,
-    fsopen,
-    mount_setattr,
-)
-from runtime.rootfs.options import Options, parse_options
-from runtime.rootfs.resolve import open_target
+from runtime.errors import KernelFault, NotSupported, step
+from runtime.linux.mount import MOUNT_ATTR_RDONLY
+from runtime.rootfs.copy_up import copy_tree
+from runtime.rootfs.options import is_bind, parse_options
+from runtime.rootfs.resolve import open_existing, open_plain_directory, open_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from runtime.rootfs.maker import Maker
+    from runtime.rootfs.options import Options
     from runtime.spec.model import Mount
 
+# what is mounted here is written to, and masked, by its path: the path must be the place
+# (CVE-2019-19921, CVE-2023-27561: /proc as a link)
+_NO_LINKS = ("proc", "sysfs")
+_LABELLED = ("tmpfs", "devpts", "mqueue")
 
-def make_mount(root: int, mount: Mount, bundle: str, label: str = "") -> None:
-    """Make `mount` below the directory fd `root`; relative sources are the bundle's."""
+
+def make_mount(
+    maker: Maker, root: int, mount: Mount, bundle: str, *, label: str = "", opened: int = -1
+) -> None:
+    """Make `mount` below the directory fd `root`; relative sources are the bundle's.
+
+    `opened` is the source as a detached mount, where somebody else had to open it.
+    """
     options = parse_options(mount.options)
-    if options.unsupported:
-        raise NotSupported(f"mount {mount.destination}: option {options.unsupported}")
+    _refuse(maker, mount, options, opened)
     if options.remount:
-        _remount(root, mount, options)
+        _remount(maker, root, mount, options)
         return
-    if options.bind or mount.type == "bind":
-        detached = _bind(mount, options, bundle)
-    else:
-        detached = new_file_system(mount, options, label)
-    try:
-        directory = stat.S_ISDIR(os.fstat(detached).st_mode)
+    if is_bind(mount):
+        made = _bind(maker, mount, options, bundle) if opened < 0 else opened
+        directory = stat.S_ISDIR(os.fstat(made).st_mode)
         target = open_target(root, mount.destination, directory=directory)
-        try:
-            with step(f"mount {mount.destination}"):
-                attach(detached, target)
-        finally:
-            os.close(target)
-        with step(f"mount {mount.destination}: set the propagation"):
-            for propagation, whole_tree in options.propagation:
-                mount_setattr(detached, propagation=propagation, recursive=whole_tree)
-    finally:
-        os.close(detached)
-
-
-def new_file_system(mount: Mount, options: Options, label: str) -> int:
-    """A detached mount of a new file system instance."""
-    with step(f"mount {mount.destination}: open file system {mount.type}"):
-        context = fsopen(mount.type)
+    else:
+        target, existed = _file_system_target(root, mount)
+        made = _new_file_system(maker, mount, options, label, target if existed else -1)
     try:
-        with step(f"mount {mount.destination}: configure {mount.type}"):
-            fsconfig_string(context, "source", mount.source or mount.type)
-            for word in options.super_flags:
-                fsconfig_flag(context, word)
-            if label and mount.type in ("tmpfs", "devpts", "mqueue"):
-                fsconfig_string(context, "context", label)
-        for word in options.data:
-            with step(f"mount {mount.destination}: option {word}"):
-                name, equals, value = word.partition("=")
-                if equals:
-                    fsconfig_string(context, name, value)
-                else:
-                    fsconfig_flag(context, name)
-        with step(f"mount {mount.destination}: make {mount.type}"):
-            fsconfig_create(context)
-            return fsmount(context, options.set | options.set_recursive)
+        with step(f"mount {mount.destination}: set its attributes"):
+            _set_attributes(maker, made, options, new=not is_bind(mount))
+        _attach(maker, root, mount, options, made, target)
     finally:
-        os.close(context)
+        os.close(made)
+        os.close(target)
 
 
-def _bind(mount: Mount, options: Options, bundle: str) -> int:
+def _attach(
+    maker: Maker, root: int, mount: Mount, options: Options, made: int, target: int
+) -> None:
+    if os.path.samestat(os.fstat(target), os.fstat(root)):
+        raise KernelFault(f"mount {mount.destination}", 0, "it is the root itself")
+    with step(f"mount {mount.destination}"):
+        maker.attach(made, target)
+    with step(f"mount {mount.destination}: set the propagation"):
+        for propagation, whole_tree in options.propagation:
+            maker.set_propagation(made, propagation, whole_tree=whole_tree)
+
+
+def _refuse(maker: Maker, mount: Mount, options: Options, opened: int) -> None:
+    where = f"mount {mount.destination}: option"
+    if options.unsupported:
+        raise NotSupported(f"{where} {options.unsupported}: use uidMappings and gidMappings")
+    if maker.has_attributes_of_trees:
+        return
+    if options.recursive_word:
+        raise NotSupported(f"{where} {options.recursive_word}: the kernel has no mount_setattr")
+    if (options.idmap or mount.uid_mappings) and opened < 0:
+        raise NotSupported(
+            f"{where} {options.idmap or 'idmap'}: the kernel has no mount_setattr for uidMappings"
+        )
+
+
+def _bind(maker: Maker, mount: Mount, options: Options, bundle: str) -> int:
     source = os.path.join(bundle, mount.source)
     with step(f"mount {mount.destination}: bind {source}"):
-        detached = clone_tree(AT_FDCWD, source, recursive=options.recursive)
-    try:
-        _set_attributes(detached, mount, options)
-    except BaseException:
-        os.close(detached)
-        raise
-    return detached
+        return maker.clone(source, recursive=options.recursive)
 
 
-def _remount(root: int, mount: Mount, options: Options) -> None:
+def _file_system_target(root: int, mount: Mount) -> tuple[int, bool]:
+    """The mount point, and whether it was there before."""
+    found = open_existing(root, mount.destination)
+    if found is not None:
+        os.close(found)
+    target = open_target(root, mount.destination, directory=True)
+    if mount.type in _NO_LINKS:
+        os.close(target)
+        target = open_plain_directory(root, mount.destination)
+    return target, found is not None
+
+
+def _new_file_system(maker: Maker, mount: Mount, options: Options, label: str, covered: int) -> int:
+    """`covered`: the directory that was there, or -1."""
+    data, attributes = options.data, options.set
+    if mount.type == "tmpfs" and covered >= 0 and not any(w.startswith("mode=") for w in data):
+        # as the image has it: its /tmp is 1777
+        data = (*data, f"mode={stat.S_IMODE(os.fstat(covered).st_mode):o}")
+    copy_up = options.copy_up and covered >= 0
+    with step(f"mount {mount.destination}: make {mount.type}"):
+        made = maker.make(
+            mount.type,
+            mount.source or mount.type,
+            words=options.super_flags,
+            data=data,
+            label=label if mount.type in _LABELLED else "",
+            attributes=attributes & ~MOUNT_ATTR_RDONLY if copy_up else attributes,
+            readonly=bool(attributes & MOUNT_ATTR_RDONLY),
+        )
+    if copy_up:
+        with step(f"mount {mount.destination}: option tmpcopyup"):
+            copy_tree(covered, made)
+            maker.set_attributes(made, attributes & MOUNT_ATTR_RDONLY)
+    return made
+
+
+def _remount(maker: Maker, root: int, mount: Mount, options: Options) -> None:
     with step(f"remount {mount.destination}"):
-        target = open_target(root, mount.destination, directory=True)
+        target = open_existing(root, mount.destination)
+        if target is None:
+            raise KernelFault(f"remount {mount.destination}", 0, "nothing is there")
         try:
-            _set_attributes(target, mount, options)
+            if not is_bind(mount) and (options.super_flags or options.data):
+                maker.reconfigure(target, words=options.super_flags, data=options.data)
+            _set_attributes(maker, target, options, new=False)
+            for propagation, whole_tree in options.propagation:
+                maker.set_propagation(target, propagation, whole_tree=whole_tree)
         finally:
             os.close(target)
 
 
-def _set_attributes(fd: int, mount: Mount, options: Options) -> None:
-    with step(f"mount {mount.destination}: set its attributes"):
-        if options.set or options.clear:
-            mount_setattr(fd, set_=options.set, clear=options.clear)
-        if options.set_recursive or options.clear_recursive:
-            mount_setattr(
-                fd,
-                set_=options.set_recursive,
-                clear=options.clear_recursive,
-                recursive=True,
-            )
+def _set_attributes(maker: Maker, mounted: int, options: Options, *, new: bool) -> None:
+    if not new:
+        maker.set_attributes(mounted, options.set, options.clear)
+    if options.recursive_word:
+        maker.set_attributes_of_tree(mounted, options.set_recursive, options.clear_recursive)

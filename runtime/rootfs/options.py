@@ -23,6 +23,10 @@ from runtime.linux.mount import (
 )
 from runtime.spec.record import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.spec.model import Mount
+
 # word -> (attributes to set, attributes to clear)
 ATTRIBUTES = {
     "ro": (MOUNT_ATTR_RDONLY, 0),
@@ -58,13 +62,14 @@ PROPAGATIONS = {
 }
 
 # options of the super block that every file system knows by these names (mount(8))
-SUPER_FLAGS = frozenset(
-    ("sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime", "iversion")
-)
+SUPER_FLAGS = frozenset(("sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime"))
+# words for mount(8), or for what a kernel does by itself (i_version since Linux 6.6)
 _MEANINGLESS = frozenset(
-    ("defaults", "silent", "loud", "acl", "noacl", "auto", "noauto", "nofail", "user", "nouser")
-)
-_NOT_YET = ("idmap", "ridmap", "tmpcopyup")
+    ("defaults", "silent", "loud", "acl", "noacl", "auto", "noauto", "nofail", "user", "nouser",
+     "iversion", "noiversion", "bind", "rbind", "remount", "")
+)  # fmt: skip
+IDMAP = ("idmap", "ridmap")
+COPY_UP = "tmpcopyup"
 
 
 class Options(Record):
@@ -78,6 +83,11 @@ class Options(Record):
     propagation: tuple[tuple[int, bool], ...] = ()
     super_flags: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    recursive_word: str = ""
+    """The first of rro, rnosuid, ...: what an error names where the kernel has none of them."""
+    idmap: str = ""
+    """idmap, ridmap, or empty."""
+    copy_up: bool = False
     unsupported: str = ""
 
 
@@ -87,20 +97,24 @@ def parse_options(words: tuple[str, ...]) -> Options:
     propagation: list[tuple[int, bool]] = []
     super_flags: list[str] = []
     data: list[str] = []
-    unsupported = ""
+    recursive_word = idmap = unsupported = ""
     for word in words:
         if word in ATTRIBUTES:
             top.add(*ATTRIBUTES[word])
         elif word[:1] == "r" and word[1:] in ATTRIBUTES:
             # rro, rnosuid, ...: the whole tree (specification 1.1, through mount_setattr)
             tree.add(*ATTRIBUTES[word[1:]])
+            recursive_word = recursive_word or word
         elif word in PROPAGATIONS:
             propagation.append(PROPAGATIONS[word])
         elif word in SUPER_FLAGS:
             super_flags.append(word)
-        elif word.split("=")[0] in _NOT_YET:
+        elif word in IDMAP:
+            idmap = word
+        elif word.split("=")[0] in IDMAP:
+            # crun's: the specification has uidMappings and gidMappings for it
             unsupported = word
-        elif word not in _MEANINGLESS and word not in ("bind", "rbind", "remount", ""):
+        elif word not in _MEANINGLESS and word != COPY_UP:
             data.append(word)
     return Options(
         bind="bind" in words or "rbind" in words,
@@ -113,8 +127,15 @@ def parse_options(words: tuple[str, ...]) -> Options:
         propagation=tuple(propagation),
         super_flags=tuple(super_flags),
         data=tuple(data),
+        recursive_word=recursive_word,
+        idmap=idmap,
+        copy_up=COPY_UP in words,
         unsupported=unsupported,
     )
+
+
+def is_bind(mount: Mount) -> bool:
+    return mount.type == "bind" or "bind" in mount.options or "rbind" in mount.options
 
 
 class _Attributes:

@@ -1,43 +1,54 @@
-"""From the host's tree into the container's: the root as a mount, and pivot_root."""
+"""From the host's tree into the container's: propagation, and pivot_root."""
 
 from __future__ import annotations
 
+import errno
 import os
 
 from runtime.errors import step
-from runtime.linux.constants import AT_FDCWD
 from runtime.linux.mount import (
     MNT_DETACH,
-    MOUNT_ATTR_RDONLY,
     MS_MOVE,
     MS_PRIVATE,
     MS_REC,
+    MS_SHARED,
     MS_SLAVE,
-    attach_at,
-    clone_tree,
+    MS_UNBINDABLE,
     mount,
-    mount_setattr,
     pivot_root,
     umount2,
 )
 from runtime.rootfs.options import PROPAGATIONS
 
 
-def isolate_mounts(propagation: str) -> None:
-    """Nothing we mount from here on reaches the host; what the host mounts reaches us as asked."""
+def isolate_mounts(propagation: str, root: str, *, pivot: bool) -> None:
+    """What we mount must not reach the host; what the host mounts reaches us as asked.
+
+    "shared" is the exception: the volumes of such a container are the host's mounts, in both
+    directions, which is what it is for. There only the mount that the root lies in becomes
+    private, so that the root, and what is mounted in it, stays ours.
+    """
     flag, _ = PROPAGATIONS[propagation or "rslave"]
     with step("set the propagation of /"):
-        # shared would carry our mounts out to the host until after the pivot
-        wanted = flag if flag in (MS_SLAVE, MS_PRIVATE) else MS_SLAVE
-        mount(None, "/", None, wanted | MS_REC)
+        if flag == MS_SHARED and pivot:
+            _make_parent_private(root)
+        else:
+            # to be unbindable or shared is for the root after the pivot
+            mount(None, "/", None, (flag if flag == MS_PRIVATE else MS_SLAVE) | MS_REC)
 
 
-def open_root(path: str) -> int:
-    """The container's root as a mount of its own (pivot_root wants one), by its fd."""
-    with step(f"bind the root {path}"):
-        root = clone_tree(AT_FDCWD, path, recursive=True)
-        attach_at(root, path)
-    return root
+def _make_parent_private(path: str) -> None:
+    """Of the mount that `path`, which has no links in it, lies in."""
+    while True:
+        try:
+            mount(None, path, None, MS_PRIVATE)
+        except OSError as error:
+            # "not a mount point" (mount(2)): it lies in the mount of a directory above
+            if error.errno != errno.EINVAL or path == "/":
+                raise
+            path = os.path.dirname(path)
+        else:
+            return
 
 
 def enter_root(root: int) -> None:
@@ -64,14 +75,9 @@ def enter_root_without_pivot(root: int) -> None:
         os.chdir("/")
 
 
-def finish_root(*, readonly: bool, propagation: str) -> None:
-    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with step("set the root's attributes"):
-            if readonly:
-                mount_setattr(root, set_=MOUNT_ATTR_RDONLY)
-            flag, whole_tree = PROPAGATIONS.get(propagation, (0, False))
-            if flag not in (0, MS_SLAVE, MS_PRIVATE):
-                mount_setattr(root, propagation=flag, recursive=whole_tree)
-    finally:
-        os.close(root)
+def finish_root(propagation: str) -> None:
+    """After the pivot, which no shared mount may take part in (pivot_root(2))."""
+    flag, whole_tree = PROPAGATIONS.get(propagation, (0, False))
+    if flag in (MS_SHARED, MS_UNBINDABLE):
+        with step("set the propagation of the root"):
+            mount(None, "/", None, flag | (MS_REC if whole_tree else 0))

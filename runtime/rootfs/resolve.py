@@ -6,6 +6,7 @@ resolved is an O_PATH fd, and whatever is renamed afterwards no longer matters.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -18,6 +19,7 @@ from runtime.linux.fds import (
     openat2,
 )
 
+_LINKS_FOLLOWED = 40  # as many as the kernel follows (path_resolution(7))
 _NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_WRONLY
 
 
@@ -58,7 +60,9 @@ def open_parent(root: int, path: str) -> tuple[int, str]:
     return open_target(root, head or "/", directory=True), name
 
 
-def _make(root: int, path: str, *, directory: bool) -> int:
+def _make(root: int, path: str, *, directory: bool, links: int = 0) -> int:
+    # what a link says may climb: by name, which the kernel then resolves inside the root
+    path = os.path.normpath(path) if links else path
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise KernelFault(f"mount point {path}", 0, "does not exist and climbs with ..")
@@ -68,15 +72,41 @@ def _make(root: int, path: str, *, directory: bool) -> int:
             prefix = "/".join(parts[: index + 1])
             found = open_existing(root, prefix)
             if found is None:
+                destination = _dangling_link(current, part)
+                if destination is not None:
+                    os.close(current)
+                    current = -1
+                    # an image's /var/run may point to a /run that is still to be made; where it
+                    # leads is a path inside the root like any other
+                    return _make(
+                        root,
+                        os.path.join("/", *parts[:index], destination, *parts[index + 1 :]),
+                        directory=directory,
+                        links=_one_more(links, path),
+                    )
                 with step(f"make mount point {path}"):
                     last = index == len(parts) - 1
                     found = _make_one(current, part, directory=directory or not last)
             os.close(current)
             current = found
     except BaseException:
-        os.close(current)
+        if current >= 0:
+            os.close(current)
         raise
     return current
+
+
+def _dangling_link(directory: int, name: str) -> str | None:
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except OSError:
+        return None
+
+
+def _one_more(links: int, path: str) -> int:
+    if links == _LINKS_FOLLOWED:
+        raise KernelFault(f"mount point {path}", errno.ELOOP, "leads through too many links")
+    return links + 1
 
 
 def _make_one(parent: int, name: str, *, directory: bool) -> int:

@@ -82,14 +82,13 @@ def _user(part: Fields) -> User:
 
 
 def _mount(part: Fields) -> Mount:
-    for name in ("uidMappings", "gidMappings"):
-        if part.values.get(name):
-            raise SpecInvalid(f"{part.path(name)}: id-mapped mounts are not supported")
     return Mount(
         destination=part.text("destination", None),
         type=part.text("type"),
         source=part.text("source"),
         options=part.texts("options"),
+        uid_mappings=part.each("uidMappings", _mapping),
+        gid_mappings=part.each("gidMappings", _mapping),
     )
 
 

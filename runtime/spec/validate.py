@@ -66,8 +66,21 @@ def _names(spec: Spec) -> Iterator[str]:
 def _mounts(spec: Spec) -> Iterator[str]:
     for index, mount in enumerate(spec.mounts):
         # relative destinations were allowed once (specification 1.0.0-rc) and are read as from /
+        where = f"mounts[{index}]"
         if not mount.destination:
-            yield f"mounts[{index}].destination: empty"
+            yield f"{where}.destination: empty"
+        bind = mount.type == "bind" or "bind" in mount.options or "rbind" in mount.options
+        if not bind and not mount.type and "remount" not in mount.options:
+            yield f"{where}.type: missing"
+        if "tmpcopyup" in mount.options and mount.type != "tmpfs":
+            yield f"{where}.options: tmpcopyup is for a tmpfs"
+        if bool(mount.uid_mappings) != bool(mount.gid_mappings):
+            yield f"{where}: uidMappings and gidMappings need each other"
+        mapped = mount.uid_mappings or {"idmap", "ridmap"} & set(mount.options)
+        if mapped and not bind:
+            yield f"{where}.uidMappings: only a bind mount can have its ids mapped"
+        if mapped and not mount.uid_mappings and not spec.has_namespace("user"):
+            yield f"{where}.options: idmap needs uidMappings, or a user namespace to take them of"
 
 
 def _propagation(spec: Spec) -> Iterator[str]:

@@ -101,8 +101,13 @@ class Bundle:
         return self.write("/bin/sh", "-c", script, **process)
 
 
-def call_warm(*arguments: str, stdout: int | None = None, stderr: int | None = None) -> int:
-    """runtime.cli.main in a forked child, as the monitor calls it."""
+def call_warm(
+    *arguments: str,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    before: Callable[[], object] = lambda: None,
+) -> int:
+    """runtime.cli.main in a forked child, as the monitor calls it; `before` in that child."""
     pid = os.fork()
     if pid == 0:
         code = 99
@@ -113,6 +118,7 @@ def call_warm(*arguments: str, stdout: int | None = None, stderr: int | None = N
             os.dup2(null if stderr is None else stderr, 2)
             # pytest has put objects of its own in their place, which write elsewhere
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+            before()
             code = main(list(arguments))
         finally:
             os._exit(code)
@@ -209,13 +215,13 @@ def audited(runtime: Runtime, identity: str) -> Iterator[Runtime]:
     """Orphans come to us while the test runs; afterwards nothing may be left anywhere."""
     set_child_subreaper(True)
     descriptors = set(os.listdir("/proc/self/fd"))
-    children = _children()
+    children = children_of_ours()
     try:
         yield runtime
     finally:
         # killed and reaped before: runc cannot remove a cgroup that holds a corpse
         runtime.call("kill", identity, "KILL")
-        _reap(children)
+        reap_all_but(children)
         runtime.call("delete", "--force", identity)
         set_child_subreaper(False)
     left = set(os.listdir(runtime.root)) - {CACHE} if runtime.root.exists() else set[str]()
@@ -225,18 +231,18 @@ def audited(runtime: Runtime, identity: str) -> Iterator[Runtime]:
     assert set(os.listdir("/proc/self/fd")) == descriptors
 
 
-def _reap(others: frozenset[int]) -> None:
+def reap_all_but(others: frozenset[int]) -> None:
     """Reap all but the children that were there before: a registry of another test, say."""
 
     def none_left() -> bool:
-        for pid in _children() - others:
+        for pid in children_of_ours() - others:
             os.waitpid(pid, os.WNOHANG)
-        return _children() <= others
+        return children_of_ours() <= others
 
     wait_until(none_left)
 
 
-def _children() -> frozenset[int]:
+def children_of_ours() -> frozenset[int]:
     tasks = Path("/proc/self/task").iterdir()
     return frozenset(int(pid) for task in tasks for pid in (task / "children").read_text().split())
 

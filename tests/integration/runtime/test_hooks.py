@@ -99,11 +99,102 @@ def test_a_start_container_hook_fails_start(
     runtime.await_status(identity, "stopped")
 
 
-def test_a_failing_poststart_hook_is_only_told(
+def test_a_failing_poststart_hook_stops_the_container(
     runtime: Runtime, bundle: Bundle, identity: str
 ) -> None:
+    """runtime.md, "Lifecycle", step 9, as it reads since 1.2.1."""
     add_hook(bundle, "poststart", "exit 3")
     add_hook(bundle, "poststart", f"touch {bundle.path}/second")
-    runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "100"), identity)
-    assert runtime.state(identity)["status"] == "running"
+    runtime.ok("create", "--bundle", bundle.write("/bin/sleep", "100"), identity)
+    done = runtime.call("start", identity)
+    assert done.returncode != 0
+    assert "hook poststart[0]" in done.stderr
+    runtime.await_status(identity, "stopped")
+    assert not (bundle.path / "second").exists()
+
+
+def test_a_failing_poststop_hook_is_only_told(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """Step 13: "MUST log a warning, but the remaining hooks and lifecycle continue"."""
+    add_hook(bundle, "poststop", "exit 3")
+    add_hook(bundle, "poststop", f"touch {bundle.path}/second")
+    done = runtime.call("run", "--bundle", bundle.write("/bin/true"), identity)
+    assert done.returncode == 0
+    assert "hook poststop[0] /bin/sh: ended with 3" in done.stderr
     assert (bundle.path / "second").exists()
+
+
+@pytest.mark.parametrize("kind", ["prestart", "createRuntime", "createContainer"])
+def test_poststop_hooks_run_after_a_create_that_failed(
+    runtime: Runtime, bundle: Bundle, identity: str, kind: str
+) -> None:
+    """Steps 3 to 5: "continue the lifecycle at step 12", of which 13 is the poststop hooks."""
+    add_hook(bundle, kind, "exit 3")
+    add_hook(bundle, "poststop", f"cat > {bundle.path}/undone")
+    assert runtime.call("create", "--bundle", bundle.write(), identity).returncode != 0
+    state = json.loads((bundle.path / "undone").read_text())
+    assert (state["id"], state["status"]) == (identity, "stopped")
+    assert "pid" not in state
+
+
+def test_each_hook_gets_the_status_of_its_moment(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """config.md, "POSIX-platform Hooks": the state on stdin; runtime.md, "State": its words."""
+    for kind in KINDS:
+        place = "" if kind == "startContainer" else str(bundle.rootfs)
+        add_hook(bundle, kind, f"cat > {place}/{kind}.json")
+    runtime.ok("run", "--bundle", bundle.write("/bin/true"), identity)
+    seen = {kind: json.loads((bundle.rootfs / f"{kind}.json").read_text()) for kind in KINDS}
+    assert {kind: state["status"] for kind, state in seen.items()} == {
+        "prestart": "creating",
+        "createRuntime": "creating",
+        "createContainer": "creating",
+        "startContainer": "created",
+        "poststart": "running",
+        "poststop": "stopped",
+    }
+    # in the container's pid namespace its process is the first
+    assert (seen["createContainer"]["pid"], seen["startContainer"]["pid"]) == (1, 1)
+    assert seen["prestart"]["pid"] == seen["poststart"]["pid"] > 1
+    for state in seen.values():
+        assert (state["id"], state["bundle"]) == (identity, str(bundle.path))
+
+
+def test_each_hook_runs_in_its_namespaces(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """config.md: prestart, createRuntime, poststart and poststop in the runtime's namespaces."""
+    names = ("mnt", "pid", "net", "uts", "ipc")
+    links = " ".join(f"/proc/self/ns/{name}" for name in names)
+    for kind in KINDS:
+        place = "" if kind == "startContainer" else str(bundle.rootfs)
+        add_hook(bundle, kind, f"for n in {links}; do readlink $n; done > {place}/{kind}.ns")
+    runtime.ok("run", "--bundle", bundle.write("/bin/true"), identity)
+    ours = [os.readlink(f"/proc/self/ns/{name}") for name in names]
+    seen = {kind: (bundle.rootfs / f"{kind}.ns").read_text().split() for kind in KINDS}
+    for kind in OUTSIDE:
+        assert seen[kind] == ours
+    for kind in ("createContainer", "startContainer"):
+        assert not set(seen[kind]) & set(ours)
+    assert seen["createContainer"] == seen["startContainer"]
+
+
+def test_arguments_and_environment_are_given_as_they_are(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """config.md: `args` "with the same semantics as execv's argv", `env` as environ's."""
+    said = bundle.path / "said"
+    program = bundle.path / "hook"
+    program.write_text(f"#!/bin/sh\ncat /proc/$$/environ > {said}\n")
+    program.chmod(0o755)
+    environment = ["B=2", "A=1", "B=3", "NOTHING=", "PLAIN", "C=x=y"]
+    bundle.config["hooks"] = {"createRuntime": [{"path": str(program), "env": environment}]}
+    runtime.ok("run", "--bundle", bundle.write("/bin/true"), identity)
+    assert said.read_text().split("\0")[:-1] == environment
+    bundle.config["hooks"] = {
+        "createRuntime": [
+            {"path": "/bin/sh", "args": ["another name", "-c", f"echo $0 > {said}"], "env": []}
+        ]
+    }
+    runtime.ok("run", "--bundle", bundle.write("/bin/true"), identity)
+    assert said.read_text() == "another name\n"

@@ -24,6 +24,9 @@ class Console:
         self._listener.listen(1)
         self._listener.settimeout(20)
 
+    def close(self) -> None:
+        self._listener.close()
+
     def master(self) -> int:
         connection, _ = self._listener.accept()
         with connection:

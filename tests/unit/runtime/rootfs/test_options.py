@@ -36,9 +36,35 @@ def test_recursive_attributes_are_apart_from_those_of_the_top() -> None:
     assert options.set_recursive == MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID
 
 
-@pytest.mark.parametrize("word", ["idmap", "ridmap=uids=0-1-2", "tmpcopyup"])
+@pytest.mark.parametrize("word", ["idmap=uids=0-1-2", "ridmap=uids=0-1-2"])
 def test_what_is_not_done_is_named(word: str) -> None:
     assert parse_options(("ro", word)).unsupported == word
+
+
+# config.md, "Linux mount options" (specification 1.2 and 1.3)
+KNOWN = (
+    "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion",
+    "lazytime", "loud", "noatime", "nodev", "nodiratime", "noexec", "noiversion", "nolazytime",
+    "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",
+    "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev", "rnodiratime", "rnoexec",
+    "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime",
+    "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw",
+    "shared", "silent", "slave", "strictatime", "suid", "symfollow", "sync", "tmpcopyup",
+    "unbindable", "idmap", "ridmap",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("word", KNOWN)
+def test_no_word_of_the_specification_is_taken_for_the_file_systems_own(word: str) -> None:
+    options = parse_options((word,))
+    assert options.data == ()
+    assert options.unsupported == ""
+
+
+def test_the_specifications_own_words() -> None:
+    options = parse_options(("ridmap", "tmpcopyup", "nodev", "rnosymfollow", "rro"))
+    assert (options.idmap, options.copy_up) == ("ridmap", True)
+    assert options.recursive_word == "rnosymfollow"
 
 
 @given(st.lists(st.sampled_from(["ro", "rw"]), min_size=1))
