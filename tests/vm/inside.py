@@ -21,7 +21,17 @@ RESULTS = HERE / "results"
 CHOSEN = Path(".vm-tests")
 """What the host wants run in the place of SUITES, a path a line."""
 
-SUITES = ("tests/integration/runtime", "tests/integration/mounts")
+SUITES = (
+    "tests/integration/runtime/cgroups",
+    "tests/integration/runtime/security/test_applied.py",
+    "tests/integration/runtime/test_lifecycle.py",
+    "tests/integration/runtime/test_inside.py",
+    "tests/integration/runtime/test_update.py",
+    "tests/integration/runtime/test_events.py",
+    "tests/integration/runtime/test_rootless.py",
+    "tests/conformance/test_resources.py",
+    "tests/integration/mounts",
+)
 """Tests that run everywhere, here on Linux 6.1 with cgroup v2, systemd and AppArmor."""
 
 NETWORKED = (

@@ -29,6 +29,9 @@ PACKAGES = (
     "erofs-utils",
     "libseccomp2",
     "strace",
+    "gcc",
+    "libc6-dev",
+    "uidmap",
 )
 
 MASKED = (
