@@ -9,9 +9,10 @@ APT := DEBIAN_FRONTEND=noninteractive apt-get
 TEST_PACKAGES := busybox-static dbus docker-registry skopeo umoci crun runc erofs-utils nftables \
 	iproute2 procps openssl tmux strace gcc libc6-dev podman catatonit docker.io \
 	containerd uidmap apparmor
+VM_PACKAGES := debootstrap qemu-system-x86 python3-venv git
 
 .DEFAULT_GOAL := help
-.PHONY: help up down image install ui check test soak format lock screenshot clean
+.PHONY: help up down image install ui check test soak vm-test format lock screenshot clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +78,11 @@ test: $(VENV)/.dev .test-packages ## every test, with the tools they need instal
 soak: $(VENV)/.dev .test-packages ## the tests that ask for many rounds, with the full count
 	STACKER_SOAK=1 $(BIN)/pytest -q --timeout 3600 -m soak
 
+vm-test: ## the tests that need a real host: a Debian 12 with systemd, in QEMU (VM_TESTS: other suites)
+	@dpkg -s $(VM_PACKAGES) >/dev/null 2>&1 \
+		|| { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends $(VM_PACKAGES); }
+	@$(PYTHON) -m tests.vm.run $(VM_TESTS)
+
 .PHONY: .test-packages
 .test-packages:
 	@dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 \
@@ -93,4 +99,4 @@ lock: $(VENV)/.made ## resolve the dependencies anew and write both lock files
 	$(BIN)/python packaging/lock.py
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .vm-results .pytest_cache .ruff_cache .hypothesis .import_linter_cache

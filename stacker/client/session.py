@@ -20,7 +20,8 @@ DEFAULT_ROOT = "/var/lib/stacker"
 DEFAULT_RUN = "/run/stacker"
 SOCKET = "api/stacker.sock"
 LOG = "supervisor.log"
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
+"""As long as systemd waits for the unit; one that has died is seen at once."""
 LOCK_HELD = 75
 """Exit code of a supervisor that found another one: sysexits.h's EX_TEMPFAIL."""
 _LOG_TAIL = 2000

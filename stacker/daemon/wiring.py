@@ -118,7 +118,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
                 facts=facts,
                 cgroup_parent=f"/stacker-{tag}",
                 devices=device_nodes,
-                init_program=init_program(settings.run),
+                init_program=init_program(settings.root),
                 apparmor_profile=apparmor.profile,
             ),
             bus=bus,

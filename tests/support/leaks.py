@@ -12,12 +12,14 @@ import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from tests.support.slowness import SLOWNESS
+
 SYSCTLS = (
     "net/ipv4/ip_forward",
     "net/ipv4/conf/all/forwarding",
     "net/ipv4/conf/all/route_localnet",
 )
-PATIENCE_S = 10.0
+PATIENCE_S = 10.0 * SLOWNESS
 """PID 1 of this kind of machine reaps late, and the kernel frees namespaces in the background."""
 
 

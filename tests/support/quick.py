@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tests.support.slowness import SLOWNESS
+
 T = TypeVar("T")
 
 TRIES = 4
@@ -17,6 +19,7 @@ def quick(action: Callable[[], T], *, limit_s: float) -> T:
 
     What hundreds of other tests have left in memory is not the action's to walk.
     """
+    limit_s *= SLOWNESS
     gc.collect()
     gc.freeze()
     took: list[float] = []

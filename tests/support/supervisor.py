@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stacker.daemon.wiring import tag_of
+from tests.support.slowness import SLOWNESS
 
 REPOSITORY = Path(__file__).parents[2]
 IMAGE = "stacker/busybox:1"
@@ -62,7 +63,7 @@ class Stacker:
             cwd=cwd or self.directory,
             input=stdin,
             capture_output=True,
-            timeout=timeout,
+            timeout=timeout * SLOWNESS,
             check=False,
         )
         return subprocess.CompletedProcess(
@@ -131,6 +132,7 @@ def eventually(
     condition: Callable[[], Any], *, within: float = 20.0, what: str = "condition"
 ) -> Any:
     """Poll until something is true and return it; fail with its last value."""
+    within *= SLOWNESS
     deadline = time.monotonic() + within
     while True:
         value = condition()

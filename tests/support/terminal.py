@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.slowness import SLOWNESS
+
 CTRL_C = b"\x03"
 
 
@@ -37,7 +39,7 @@ class Terminal:
 
     def expect(self, text: str, *, within: float = 20.0) -> str:
         """Wait for a text behind what was expected before; return all up to its end."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + within * SLOWNESS
         while (found := self.shown.find(text, self._seen)) < 0:
             left = deadline - time.monotonic()
             assert left > 0, f"{text!r} was not shown within {within} s: {self.shown!r}"
@@ -48,7 +50,7 @@ class Terminal:
 
     def end(self, *, within: float = 20.0) -> int:
         """Wait for the program's end; return its exit code."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + within * SLOWNESS
         while self._read(max(0.0, deadline - time.monotonic())):
             assert time.monotonic() < deadline, f"it did not end: {self.shown!r}"
         _, status = os.waitpid(self.pid, 0)

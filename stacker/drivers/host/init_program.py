@@ -22,17 +22,21 @@ HEADERS = 64 + 56
 """Bytes before the code: the ELF header and one program header (elf(5))."""
 
 
-def init_program(run: Path) -> str | None:
-    """Write the program below the run directory, and return its path; None: there is none."""
+def init_program(root: Path) -> str | None:
+    """Write the program below the state root, and return its path; None: there is none.
+
+    Not below the run directory: Debian mounts /run with noexec (initramfs-tools), and a bind mount
+    of a file there has it too (mount(8)).
+    """
     listed = LISTINGS.get(os.uname().machine)
     if listed is None:
         return next((path for name in INSTALLED if (path := shutil.which(name))), None)
 
     listing, machine = listed
     content = elf(assembled((Path(__file__).parent / listing).read_text()), machine=machine)
-    path = run / "init"
+    path = root / "init"
     if not path.exists() or path.read_bytes() != content:
-        fresh = run / ".init.new"
+        fresh = root / ".init.new"
         fresh.write_bytes(content)
         fresh.chmod(0o755)
         fresh.rename(path)

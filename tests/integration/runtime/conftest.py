@@ -20,6 +20,7 @@ from runtime.cli import load_all, main
 from runtime.container.directory import CACHE
 from runtime.linux.process import set_child_subreaper
 from runtime.linux.sealed import start_program
+from tests.support.slowness import SLOWNESS
 
 Config = dict[str, Any]
 APPLETS = (
@@ -28,7 +29,7 @@ APPLETS = (
     "cut",
 )  # fmt: skip
 NAMES = ("builtin", "crun", "runc")
-DEADLINE_S = 20.0
+DEADLINE_S = 20.0 * SLOWNESS
 
 # crun 1.8 refuses a hybrid host whose version 2 tree holds a controller: it gets to see none
 _HIDE_UNIFIED = (
