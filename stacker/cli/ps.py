@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 HELP = "Where no stack is declared from this directory, those of all stacks are listed."
 EXAMPLES = """examples:
-  stacker ps                 what runs here
-  stacker ps -a              also what has ended
+  stacker ps                 what runs here, or should
+  stacker ps -a              also what ended with 0 or was stopped
   stacker ps -p shop --format json
 """
 
@@ -35,7 +35,9 @@ HEADERS = ("NAME", "IMAGE", "SERVICE", "STATUS", "PORTS")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="[FILE] [SERVICE…]", help="only these")
-    parser.add_argument("-a", "--all", action="store_true", help="also those that do not run")
+    parser.add_argument(
+        "-a", "--all", action="store_true", help="also those that ended with 0 or were stopped"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="print ids only")
     add_stack(parser)
     add_format(parser)
@@ -46,7 +48,7 @@ def run(call: Call) -> int:
     answer = _fetch(call)
     now, rows = answer.now, list(answer.containers)
     if not call.arguments.all:
-        rows = [row for row in rows if row.status != "exited" or row.note]
+        rows = [row for row in rows if not is_over(row)]
     if services:
         rows = [row for row in rows if row.service in services]
     if call.arguments.quiet:
@@ -58,6 +60,13 @@ def run(call: Call) -> int:
     else:
         output.table(HEADERS, [_cells(row, now) for row in rows])
     return Exit.OK
+
+
+def is_over(row: ContainerRow) -> bool:
+    """It does not run, and nobody wants it to."""
+    if row.status != "exited" or row.next_at is not None or row.problem:
+        return False
+    return row.exit_code == 0 or row.stopped_by_user
 
 
 def _fetch(call: Call) -> Containers:
@@ -87,7 +96,13 @@ def status_text(row: ContainerRow, now: float) -> str:
             text += ", out of memory"
     else:
         text = row.status.capitalize()
-    return "; ".join(part for part in (text, row.problem, row.note) if part)
+    back_off = back_off_text(row.next_at, now)
+    return "; ".join(part for part in (text, row.problem, back_off, row.note) if part)
+
+
+def back_off_text(next_at: float | None, now: float) -> str:
+    """``restarts in 3.2 s``; nothing for what is not in back-off."""
+    return "" if next_at is None else f"restarts in {max(0.0, next_at - now):.1f} s"
 
 
 def ports_text(ports: tuple[PortRow, ...]) -> str:

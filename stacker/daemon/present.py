@@ -37,14 +37,20 @@ def plan_reply(plan: Plan) -> replies.PlanReply:
 
 def containers_reply(states: Iterable[StackState], *, now: float) -> replies.Containers:
     rows = tuple(
-        container_row(container, note=state.notes.get(container.name, ""))
+        container_row(
+            container,
+            note=state.notes.get(container.name, ""),
+            next_at=state.back_offs.get(container.name),
+        )
         for state in states
         for container in sorted(state.containers, key=lambda c: (c.service, c.index))
     )
     return replies.Containers(now=now, containers=rows)
 
 
-def container_row(container: ObservedContainer, *, note: str) -> replies.ContainerRow:
+def container_row(
+    container: ObservedContainer, *, note: str, next_at: float | None
+) -> replies.ContainerRow:
     ended = container.exit if container.status is Status.EXITED else None
     return replies.ContainerRow(
         id=container.id,
@@ -66,6 +72,7 @@ def container_row(container: ObservedContainer, *, note: str) -> replies.Contain
         stopped_by_user=container.stopped_by_user,
         problem=container.problem,
         note=note,
+        next_at=next_at if ended else None,
         ports=tuple(
             replies.PortRow(
                 target=port.target,

@@ -46,7 +46,9 @@ class StackState:
     next_at: float | None
     problems: tuple[str, ...]
     notes: dict[str, str]
-    """Container name → why nothing is done about it now: ``restarts in 3 s``."""
+    """Container name → what there is to say of it now: ``attempt 3 of 5``."""
+    back_offs: dict[str, float]
+    """Container name → when it is started again."""
 
 
 def stack_state(loop: StackLoop, containers: tuple[ObservedContainer, ...]) -> StackState | None:
@@ -73,6 +75,7 @@ def stack_state(loop: StackLoop, containers: tuple[ObservedContainer, ...]) -> S
         next_at=latest.plan.wake_at,
         problems=tuple(problems),
         notes=dict(latest.plan.notes),
+        back_offs=dict(latest.plan.back_offs),
     )
 
 

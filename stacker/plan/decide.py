@@ -19,8 +19,9 @@ class Keep:
     """Nothing is to be done now."""
 
     note: str = ""
-    """Why a container that does not run is left alone, for the user."""
+    """What there is to say of a container that is left alone, beside its exit status."""
     wake_at: float | None = None
+    """When its back-off ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,9 +210,9 @@ def _decide_not_running(
         restarts=container.restarts,
     )
     match verdict:
-        case Stay(cause=cause):
-            return Keep(note=cause)
+        case Stay(note=note):
+            return Keep(note=note)
         case Again(at=at, cause=cause) if at <= now:
             return Start(cause=cause, automatic=True)
-        case Again(at=at, cause=cause):
-            return Keep(note=f"restarts in {at - now:.1f} s: {cause}", wake_at=at)
+        case Again(at=at, note=note):
+            return Keep(note=note, wake_at=at)

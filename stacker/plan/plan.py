@@ -54,7 +54,9 @@ class Plan:
     wake_at: float | None = None
     """Seconds since the epoch: plan again then, even when nothing happens (a back-off ends)."""
     notes: tuple[tuple[str, str], ...] = ()
-    """(container name, why nothing is done about it now): ``restarts in 3 s: exited with 1``."""
+    """(container name, what there is to say of it now): ``attempt 3 of 5``."""
+    back_offs: tuple[tuple[str, float], ...] = ()
+    """(container name, when it is started again)."""
     problems: tuple[tuple[str, str], ...] = ()
     """(service, what stands in the way and does not go away by itself)."""
 

@@ -82,11 +82,11 @@ class _Reconciliation:
                 if replica.service == service:
                     self._bring_up(replica)
 
-        wakes = [
-            replica.decision.wake_at
+        back_offs = tuple(
+            (replica.name, replica.decision.wake_at)
             for replica in self._replicas
             if isinstance(replica.decision, Keep) and replica.decision.wake_at is not None
-        ]
+        )
         notes = tuple(
             (replica.name, replica.decision.note)
             for replica in self._replicas
@@ -94,8 +94,9 @@ class _Reconciliation:
         )
         return Plan(
             steps=self._builder.steps(),
-            wake_at=min(wakes, default=None),
+            wake_at=min((at for _, at in back_offs), default=None),
             notes=notes,
+            back_offs=back_offs,
             problems=tuple(self._problems),
         )
 

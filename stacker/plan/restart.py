@@ -28,6 +28,8 @@ class Again:
     """Seconds since the epoch; in the past: now."""
     cause: str
     """Shown to the user as written: ``exited with 1, attempt 3 of 5``."""
+    note: str
+    """The same beside the exit status, which is not said again: ``attempt 3 of 5``."""
 
 
 class End(StrEnum):
@@ -45,6 +47,8 @@ class End(StrEnum):
 class Stay:
     end: End
     cause: str
+    note: str = ""
+    """What ``cause`` adds to the exit status."""
 
 
 def after_exit(policy: RestartPolicy, exit: Exit, *, failures: int, restarts: int) -> Again | Stay:
@@ -60,11 +64,13 @@ def after_exit(policy: RestartPolicy, exit: Exit, *, failures: int, restarts: in
         return Stay(end=End.FAILED if failed else End.COMPLETED, cause=said)
 
     if policy.max_attempts is not None and restarts >= policy.max_attempts:
-        return Stay(end=End.GAVE_UP, cause=f"{said}, all {policy.max_attempts} attempts used up")
+        note = f"all {policy.max_attempts} attempts used up"
+        return Stay(end=End.GAVE_UP, cause=f"{said}, {note}", note=note)
 
     of = f" of {policy.max_attempts}" if policy.max_attempts is not None else ""
     delay = backoff_s(failures, first=policy.delay)
-    return Again(at=exit.at + delay, cause=f"{said}, attempt {restarts + 1}{of}")
+    note = f"attempt {restarts + 1}{of}"
+    return Again(at=exit.at + delay, cause=f"{said}, {note}", note=note)
 
 
 def backoff_s(failures: int, *, first: float | None = None) -> float:

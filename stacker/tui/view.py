@@ -157,9 +157,9 @@ def status(container: ContainerRow, *, now: float) -> str:
         text += f" {duration(now - (container.exited_at or now))} ago"
     else:
         text = container.status
-    # what the words before it say is not said again
-    is_told = container.stopped_by_user or container.note == f"exited with {container.exit_code}"
-    extra = container.problem or ("" if is_told else container.note)
+    extra = container.problem or ("" if container.stopped_by_user else container.note)
+    if container.next_at is not None:
+        extra = f"restarts in {duration(max(0.0, container.next_at - now))}"
     return clean(f"{text}; {extra}" if extra else text)
 
 

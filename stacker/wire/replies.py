@@ -114,7 +114,9 @@ class ContainerRow(Message):
     stopped_by_user: bool = False
     problem: str | None = None
     note: str = ""
-    """Why it is not as declared now: ``restarts in 3 s: exited with 1``."""
+    """What there is to say of it beside its exit status: ``attempt 3 of 5``."""
+    next_at: float | None = None
+    """Seconds since the epoch: it is in back-off, and started again then."""
     ports: tuple[PortRow, ...] = ()
     addresses: tuple[AddressRow, ...] = ()
 

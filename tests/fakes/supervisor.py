@@ -268,6 +268,7 @@ def _state(stack: FakeStack) -> StackState:
         next_at=None,
         problems=(),
         notes={},
+        back_offs={},
     )
 
 

@@ -58,9 +58,7 @@ CONTAINERS = (
     ),
     container("shop", "web", 2, health="starting", started_at=NOW - 3),
     container("shop", "mailer", health="unhealthy", health_detail="no route to host", restarts=4),
-    container(
-        "shop", "migrate", status="exited", exit_code=0, exited_at=NOW - 3500, note="exited with 0"
-    ),
+    container("shop", "migrate", status="exited", exit_code=0, exited_at=NOW - 3500),
     container(
         "blog",
         "db",
@@ -69,7 +67,7 @@ CONTAINERS = (
         oom=True,
         exited_at=NOW - 2,
         restarts=2,
-        note="restarts in 3 s",
+        next_at=NOW + 3,
     ),
     container("blog", "cache", image=EVIL),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stacker.cli.ps import ports_text, status_text
+from stacker.cli.ps import is_over, ports_text, status_text
 from stacker.wire.replies import ContainerRow, PortRow
 
 NOW = 1_000_000.0
@@ -38,13 +38,34 @@ def row(**changes: object) -> ContainerRow:
             "Exited (137) 2 seconds ago, out of memory",
         ),
         (
-            {"status": "exited", "exit_code": 1, "exited_at": NOW - 1, "note": "restarts in 3 s"},
-            "Exited (1) 1 second ago; restarts in 3 s",
+            {
+                "status": "exited",
+                "exit_code": 1,
+                "exited_at": NOW - 1,
+                "next_at": NOW + 3,
+                "note": "attempt 2 of 5",
+            },
+            "Exited (1) 1 second ago; restarts in 3.0 s; attempt 2 of 5",
         ),
     ],
 )
 def test_status(changes: dict[str, object], text: str) -> None:
     assert status_text(row(**changes), NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "over"),
+    [
+        ({}, False),
+        ({"status": "exited", "exit_code": 0}, True),
+        ({"status": "exited", "exit_code": 143, "stopped_by_user": True}, True),
+        ({"status": "exited", "exit_code": 1, "note": "all 2 attempts used up"}, False),
+        ({"status": "exited", "exit_code": None}, False),
+        ({"status": "exited", "exit_code": 0, "next_at": NOW}, False),
+    ],
+)
+def test_what_only_dash_a_lists(changes: dict[str, object], over: bool) -> None:
+    assert is_over(row(**changes)) is over
 
 
 def test_ports() -> None:

@@ -201,16 +201,17 @@ def test_a_finished_one_shot_is_not_run_again() -> None:
     one = stack({"migrate": {}})
     plan = reconcile(desired(one), world(one, exited(one, "migrate", 0)), now=NOW)
     assert plan.is_empty
-    assert plan.notes == (("shop-migrate-1", "exited with 0"),)
+    assert plan.notes == (), "its exit status says it"
 
 
-def test_back_off_is_a_note_and_a_time_to_wake() -> None:
+def test_back_off_is_a_time_to_wake_and_the_attempt() -> None:
     one = stack({"web": {"restart": {"condition": "on-failure"}}})
     ended = exited(one, "web", 1, failures=8, restarts=8)
     plan = reconcile(desired(one), world(one, ended), now=NOW)
     assert plan.is_empty
     assert plan.wake_at == NOW - 10 + 25.6
-    assert plan.notes == (("shop-web-1", "restarts in 15.6 s: exited with 1, attempt 9"),)
+    assert plan.back_offs == (("shop-web-1", NOW - 10 + 25.6),)
+    assert plan.notes == (("shop-web-1", "attempt 9"),)
 
     later = reconcile(desired(one), world(one, ended), now=NOW + 16)
     says(later, "#1 restart container shop-web-1: exited with 1, attempt 9")

@@ -32,10 +32,14 @@ UNKNOWN = Exit(code=None, at=100.0)
         ("no", BAD, Stay(end=End.FAILED, cause="exited with 1")),
         ("no", UNKNOWN, Stay(end=End.FAILED, cause="ended with an unknown status")),
         ("on-failure", OK, Stay(end=End.COMPLETED, cause="exited with 0")),
-        ("on-failure", BAD, Again(at=100.1, cause="exited with 1, attempt 1")),
-        ("on-failure", UNKNOWN, Again(at=100.1, cause="ended with an unknown status, attempt 1")),
-        ("always", OK, Again(at=100.1, cause="exited with 0, attempt 1")),
-        ("unless-stopped", OK, Again(at=100.1, cause="exited with 0, attempt 1")),
+        ("on-failure", BAD, Again(at=100.1, cause="exited with 1, attempt 1", note="attempt 1")),
+        (
+            "on-failure",
+            UNKNOWN,
+            Again(at=100.1, cause="ended with an unknown status, attempt 1", note="attempt 1"),
+        ),
+        ("always", OK, Again(at=100.1, cause="exited with 0, attempt 1", note="attempt 1")),
+        ("unless-stopped", OK, Again(at=100.1, cause="exited with 0, attempt 1", note="attempt 1")),
     ],
 )
 def test_policy(condition: str, exit: Exit, expected: Again | Stay) -> None:
@@ -46,10 +50,12 @@ def test_policy(condition: str, exit: Exit, expected: Again | Stay) -> None:
 def test_attempts_are_counted_and_used_up() -> None:
     policy = RestartPolicy(condition="on-failure", max_attempts=2)
     assert after_exit(policy, BAD, failures=1, restarts=1) == Again(
-        at=100.2, cause="exited with 1, attempt 2 of 2"
+        at=100.2, cause="exited with 1, attempt 2 of 2", note="attempt 2 of 2"
     )
     assert after_exit(policy, BAD, failures=2, restarts=2) == Stay(
-        end=End.GAVE_UP, cause="exited with 1, all 2 attempts used up"
+        end=End.GAVE_UP,
+        cause="exited with 1, all 2 attempts used up",
+        note="all 2 attempts used up",
     )
 
 
