@@ -48,9 +48,7 @@ def candidate(
     containers = records.of_stack(stack.name)
     held = before.desired.stopped if before is not None and before.desired else frozenset[str]()
     there = {record.service for record in containers}
-    generation = 1
-    if before is not None and before.record is not None:
-        generation = before.record.generation + 1
+    generation = before.proposed + 1 if before is not None else 1
 
     record = StackRecord(
         name=stack.name,

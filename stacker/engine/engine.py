@@ -131,13 +131,13 @@ class Engine:
         )
         is_new = loop is None
         loop = loop or self._make_loop(name)
-        loop.propose(candidate)
+        generation = loop.propose(candidate)
         if is_new:
             self._tasks.start_soon(self._run_loop, loop)
         self._watch(name, declaration if declaration.watch else None)
         return UpOutcome(
             stack=name,
-            generation=candidate.record.generation,
+            generation=generation,
             since=since,
             warnings=(*loaded.warnings, *self._tools.launcher.warnings(loaded.stack)),
         )

@@ -50,6 +50,13 @@ class Candidate:
     secrets: dict[str, str]
     """The caller's environment, for configs and secrets that come from it."""
 
+    def numbered(self, generation: int) -> Candidate:
+        return replace(
+            self,
+            record=replace(self.record, generation=generation),
+            desired=replace(self.desired, generation=generation),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
@@ -88,6 +95,8 @@ class StackLoop:
         self.latest = Pass()
         self.rejected: dict[int, str] = {}
         """Generation → why its declaration was not accepted."""
+        self.proposed = 0
+        """The latest generation given out: no two different declarations have the same."""
         self.ended = anyio.Event()
         """Set when the stack is down and forgotten."""
         self._tools = tools
@@ -128,15 +137,26 @@ class StackLoop:
         """Go on with what an earlier supervisor had accepted."""
         self.record, self.desired = record, desired
         self._contents = dict(record.contents)
+        self.proposed = record.generation
 
-    def propose(self, candidate: Candidate) -> None:
-        """Stage a new declaration; one that is still being staged is given up."""
+    def propose(self, candidate: Candidate) -> int:
+        """Stage a new declaration; another that is still being staged is given up.
+
+        Returns its generation: the one that is being staged, where that declares the same.
+        """
+        if self._candidate is not None:
+            earlier = self._candidate.desired.generation
+            if candidate.numbered(earlier) == self._candidate:
+                return earlier
+            self.rejected[earlier] = "a later `up` has replaced this one"
+            self._tell_changed()
         self._give_up_staging()
+        self.proposed = candidate.desired.generation
         self._candidate, self._staged = candidate, None
         self._asked_meanwhile.clear()
-        self.rejected.pop(candidate.record.generation, None)
         self._staging = Staging()
         self._tasks.start_soon(self._stage, candidate, self._staging)
+        return self.proposed
 
     def withdraw(self) -> None:
         """Give up what is being staged; the loop ends when nothing was accepted before."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -73,6 +74,18 @@ def test_another_up_takes_its_place(staging: Stacker) -> None:
     pid = staging.containers()["slow-a-1"]["pid"]
     staging.up(BEFORE, timeout=20)
     assert staging.containers()["slow-a-1"]["pid"] == pid
+
+
+def test_who_waits_for_an_up_that_was_replaced_hears_of_it(stacker: Stacker, silent: str) -> None:
+    """Not of the outcome of the later one."""
+    stacker.up(BEFORE)
+    stacker.write(f"{BEFORE}  b:\n    image: {silent}\n", "first.yaml")
+    first = stacker.start("up", "-d", "--wait", "first.yaml", stderr=subprocess.PIPE)
+    _until_pulling(stacker)
+    stacker.up(BEFORE, timeout=20)
+    _, said = first.communicate(timeout=20)
+    assert first.returncode == 1
+    assert b"a later `up` has replaced this one" in said
 
 
 def test_down_does_not_wait(staging: Stacker) -> None:
