@@ -19,6 +19,11 @@ from stacker.stack.model.stack import Stack
 Source = Config | Secret
 
 
+def place_of(stack: str) -> str:
+    """Where on the contents tmpfs the values of a stack lie."""
+    return f"values-{stack}"
+
+
 def sources(stack: Stack) -> dict[str, Source]:
     """Return every declared config and secret, by ``configs.KEY`` and ``secrets.KEY``."""
     return {
@@ -40,7 +45,7 @@ class Contents:
     def __init__(self, volumes: Volumes, stack: Stack) -> None:
         self._volumes = volumes
         self._stack = stack
-        self._place = f"values-{stack.name}"
+        self._place = place_of(stack.name)
         self._sources = sources(stack)
 
     async def keep(self, environment: Mapping[str, str]) -> None:

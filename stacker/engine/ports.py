@@ -202,6 +202,10 @@ class Volumes(Protocol):
 
     async def remove_files(self, directory: Path) -> None: ...
 
+    async def sweep_contents(self, kept: Collection[str]) -> None:
+        """Remove the contents of whatever is not among ``kept``."""
+        ...
+
     async def sweep_files(self, directory: Path, kept: Collection[str]) -> None:
         """Remove the directories below whose name is not among ``kept``."""
         ...

@@ -13,6 +13,7 @@ from dataclasses import replace
 from anyio import to_thread
 
 from stacker.base.errors import StackerError
+from stacker.engine.contents import place_of
 from stacker.engine.ports import State
 from stacker.engine.prepare import has_sandbox, sandbox_spec
 from stacker.engine.tools import Tools
@@ -86,6 +87,8 @@ async def sweep(tools: Tools, state: State) -> None:
             )
     await _attempt("networks", lambda: tools.networks.sweep(kept))
     await _attempt("root file systems", lambda: tools.preparer.sweep(kept))
+    values = {place_of(record.name) for record in state.load_stacks()}
+    await _attempt("contents", lambda: tools.volumes.sweep_contents(kept | values))
     for container_id in state.container_dirs():
         if container_id not in kept:
             await to_thread.run_sync(state.remove_container, container_id)

@@ -41,3 +41,25 @@ secrets:
     eventually(
         lambda: stacker.containers()["secret-a-1"]["pid"] not in (None, pid), what="a restart"
     )
+
+
+def test_contents_of_a_container_that_nobody_knows_are_swept_at_the_start(stacker: Stacker) -> None:
+    """What a declared stack has from the environment stays."""
+    stacker.environment["TOKEN"] = "t"
+    stacker.up(
+        f"""
+        name: kept
+        secrets: {{token: {{environment: TOKEN}}}}
+        services:
+          a: {{image: {IMAGE}, command: sleep infinity, init: true, secrets: [token]}}
+        """
+    )
+    contents = stacker.run / "contents"
+    before = {path.name for path in contents.iterdir()}
+    assert "values-kept" in before
+    for lost in ("f" * 64, "values-gone"):
+        (contents / lost).mkdir()
+        (contents / lost / "secret").write_text("x")
+    os.kill(stacker.supervisor_pid(), signal.SIGKILL)
+    stacker.up((stacker.directory / "stack.yaml").read_text())
+    assert {path.name for path in contents.iterdir()} == before

@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.linux import files as names
 from runtime.linux import mount
 from stacker.base.errors import Invalid, NotFound
 from stacker.drivers.volumes.relabel import label_file
+
+_FRESH = ".new"
 
 LARGEST_CONTENT = 1024 * 1024
 """Bytes of one config or secret; Compose and Swarm stop at 500 KiB and 1 MiB."""
@@ -83,14 +87,23 @@ class ContentFiles:
     def write(
         self, container_id: str, files: tuple[ContentFile, ...], *, label: str | None = None
     ) -> dict[str, str]:
-        """Write a container's files and return target → path on the host."""
+        """Write a container's files, all or none, and return target → path on the host."""
         directory = self._directory / container_id
-        self.remove(container_id)
         if not files:
+            self.remove(container_id)
             return {}
         self.prepare()  # somebody may have unmounted it, and below lies a disk
-        directory.mkdir(mode=0o700)
-        paths: dict[str, str] = {}
+        fresh = self._directory / f".{container_id}{_FRESH}"
+        _remove(fresh)
+        try:
+            fresh.mkdir(mode=0o700)
+            self._fill(fresh, files, label)
+            _put_in_place(fresh, directory)
+        finally:
+            _remove(fresh)
+        return {file.target: os.fspath(directory / _name(file.target)) for file in files}
+
+    def _fill(self, directory: Path, files: tuple[ContentFile, ...], label: str | None) -> None:
         for file in files:
             path = directory / _name(file.target)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -99,8 +112,6 @@ class ContentFiles:
                 os.fchown(fd, file.uid, file.gid)
                 os.fchmod(fd, file.mode)
             label_file(path, label)
-            paths[file.target] = os.fspath(path)
-        return paths
 
     def paths(self, container_id: str, targets: tuple[str, ...]) -> dict[str, str] | None:
         """Return what ``write`` returned, or None where the files are gone (after a reboot)."""
@@ -109,9 +120,26 @@ class ContentFiles:
         return paths if all(os.path.exists(path) for path in paths.values()) else None
 
     def remove(self, container_id: str) -> None:
-        directory = self._directory / container_id
-        if not directory.exists():
-            return
-        for path in directory.iterdir():
-            path.unlink()
-        directory.rmdir()
+        _remove(self._directory / container_id)
+
+    def sweep(self, kept: Collection[str]) -> None:
+        """Remove what belongs to none of ``kept``, and what was never put in its place."""
+        for directory in self._directory.iterdir():
+            if directory.name not in kept:
+                _remove(directory)
+
+
+def _put_in_place(fresh: Path, directory: Path) -> None:
+    """At no time none is there: who is killed in between has lost nothing."""
+    if directory.exists():
+        names.exchange(os.fspath(fresh), os.fspath(directory))
+    else:
+        fresh.rename(directory)
+
+
+def _remove(directory: Path) -> None:
+    if not directory.exists():
+        return
+    for path in directory.iterdir():
+        path.unlink()
+    directory.rmdir()

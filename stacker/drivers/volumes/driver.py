@@ -98,6 +98,10 @@ class Volumes:
     async def remove_contents(self, container_id: str) -> None:
         self._contents.remove(container_id)
 
+    async def sweep_contents(self, kept: Collection[str]) -> None:
+        """Remove the contents of whatever is not among ``kept``."""
+        self._contents.sweep(kept)
+
     async def read_in_root(self, rootfs: Path, path: str, *, largest: int) -> bytes | None:
         try:
             return inside.read_in_root(str(rootfs), path, largest=largest)
