@@ -159,7 +159,7 @@ def status(container: ContainerRow, *, now: float) -> str:
         text = container.status
     extra = container.problem or ("" if container.stopped_by_user else container.note)
     if container.next_at is not None:
-        extra = f"restarts in {duration(max(0.0, container.next_at - now))}"
+        extra = f"restarts in {max(0.0, container.next_at - now):.0f} s"
     return clean(f"{text}; {extra}" if extra else text)
 
 

@@ -54,7 +54,7 @@ def only(row: ContainerRow, *, now: float = 160.0) -> view.Row:
         (
             container(status="exited", exit_code=1, exited_at=150.0, next_at=163.0, note="again"),
             "failed",
-            "exited 1 10s ago; restarts in 3s",
+            "exited 1 10s ago; restarts in 3 s",
         ),
         (container(problem="veth is gone"), "running", "up 1m0s; veth is gone"),
     ],
