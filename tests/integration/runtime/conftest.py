@@ -8,6 +8,7 @@ import select
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -246,6 +247,17 @@ def reap_all_but(others: frozenset[int]) -> None:
 def children_of_ours() -> frozenset[int]:
     tasks = Path("/proc/self/task").iterdir()
     return frozenset(int(pid) for task in tasks for pid in (task / "children").read_text().split())
+
+
+def host_mounts(own: Path) -> list[str]:
+    """The host's mount table, without what other tests have mounted in their own directories."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    temporary = f"{tempfile.gettempdir()}/"
+    return [
+        line
+        for line in lines
+        if not (place := line.split()[4]).startswith(temporary) or place.startswith(str(own))
+    ]
 
 
 def _mounts(below: Path) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.linux.mount import MS_SHARED, mount
-from tests.integration.runtime.conftest import Bundle
+from tests.integration.runtime.conftest import Bundle, host_mounts
 from tests.integration.runtime.rootfs.conftest import (
     Inside,
     in_user_namespace,
@@ -63,6 +63,6 @@ def test_nothing_mounted_in_a_user_namespace_reaches_the_host(
     tree.joinpath("place").mkdir()
     detached.add("/data", "bind", tree, "rbind")
     detached.add("/data/place", "tmpfs", "tmpfs")
-    before = Path("/proc/self/mountinfo").read_text()
+    before = host_mounts(bundle.path)
     detached.run("true")
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert host_mounts(bundle.path) == before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.linux.mount import MNT_DETACH, MS_PRIVATE, MS_SHARED, mount, umount2
-from tests.integration.runtime.conftest import Bundle
+from tests.integration.runtime.conftest import Bundle, host_mounts
 from tests.integration.runtime.rootfs.conftest import (
     Inside,
 )
@@ -56,9 +56,9 @@ def test_the_propagation_of_the_root(
     """config-linux.md, "Rootfs Mount Propagation"; and nothing is left on the host."""
     bundle.config["linux"]["rootfsPropagation"] = word
     inside.add("/mnt", "tmpfs", "tmpfs")
-    before = Path("/proc/self/mountinfo").read_text()
+    before = host_mounts(bundle.path)
     seen = inside.run("grep -E '^[0-9]+ [0-9]+ [^ ]+ [^ ]+ / ' /proc/self/mountinfo")
-    after = Path("/proc/self/mountinfo").read_text()
+    after = host_mounts(bundle.path)
     assert after == before
     fields = seen[-1].split(" - ")[0]
     assert expected in fields
