@@ -63,6 +63,7 @@ class FakeEngine:
         self._changed = anyio.Event()
         self.services = self
         self.images = FakeImages()
+        self.apparmor = "unavailable (off)"
 
     @property
     def last_event(self) -> int:
