@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -77,6 +78,9 @@ def test_out_of_memory_is_told_and_so_is_the_end(cgroup: Cgroup) -> None:
     if detect().holder("memory") is None:
         pytest.skip("this host has no memory controller")
     cgroup.apply({"memory": {"limit": 16 * MEBIBYTE}})
+    # in version 2 a cgroup without a process is at its end
+    bystander = subprocess.Popen(["sleep", "1000"])
+    cgroup.add(bystander.pid)
     watch = watch_oom(cgroup)
     try:
         assert watch.take() == 0
@@ -86,8 +90,12 @@ def test_out_of_memory_is_told_and_so_is_the_end(cgroup: Cgroup) -> None:
         while not told:
             told = wake(watch)
         assert told >= 1
+        bystander.kill()
+        bystander.wait()
         cgroup.remove()
         while not watch.ended:
             wake(watch)
     finally:
+        bystander.kill()
+        bystander.wait()
         watch.close()
