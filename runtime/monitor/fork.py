@@ -34,7 +34,11 @@ class Programs:
     ) -> tuple[int, int]:
         """Fork; return the pid and an fd that holds why the program could not be started."""
         errors = os.memfd_create("errors", os.MFD_CLOEXEC)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(errors)
+            raise
         if pid == 0:
             code = NOT_STARTED
             try:

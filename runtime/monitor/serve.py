@@ -127,26 +127,44 @@ class Server:
 
         stdio = SpawnStdio(spawn.stdio, fds, self._loop, self._devnull)
         argv = stdio.fill_in(spawn.argv)
-        pid, errors = self._programs.start(argv, spawn.environment, stdio.ends)
-        stdio.close_ends()
+        try:
+            pid, errors = self._programs.start(argv, spawn.environment, stdio.ends)
+        except OSError:
+            stdio.discard()
+            raise
+        finally:
+            stdio.close_ends()
 
         def finish(code: int) -> None:
             self._spawning -= 1
             text = _take(errors)
-            master = stdio.receive_terminal()
+            try:
+                self._finish_spawn(client, number, spawn, stdio, code, text)
+            except OSError as error:
+                # out of file descriptors, say: whoever waits hears of it, and others are reaped
+                stdio.discard()
+                client.answer(number, Refused(1, f"{error.strerror or error}".lower()))
+            if not self._spawning:
+                self._forget_early()
+
+        self._spawning += 1
+        self._children[pid] = finish
+
+    def _finish_spawn(
+        self, client: Client, number: int, spawn: Spawn, stdio: SpawnStdio, code: int, text: str
+    ) -> None:
+        """The runtime has ended: tell of the process that it left, or why there is none."""
+        master = stdio.receive_terminal()
+        try:
             process = self._born(spawn, stdio.outputs) if code == 0 else None
             if process is None:
                 stdio.discard()
                 client.answer(number, Refused(code or 1, text or "process ended at once"))
             else:
                 self._announce(client, number, process, master)
+        finally:
             if master >= 0:
                 os.close(master)
-            if not self._spawning:
-                self._forget_early()
-
-        self._spawning += 1
-        self._children[pid] = finish
 
     def _born(self, spawn: Spawn, outputs: Outputs | None) -> Process | None:
         """Find the process that a runtime has left behind."""
@@ -179,9 +197,14 @@ class Server:
 
     def _call(self, client: Client, number: int, call: Call, _fds: list[int]) -> None:
         output, said = (os.memfd_create(name, os.MFD_CLOEXEC) for name in ("output", "said"))
-        pid, errors = self._programs.start(
-            call.argv, call.environment, (self._devnull, output, said)
-        )
+        try:
+            pid, errors = self._programs.start(
+                call.argv, call.environment, (self._devnull, output, said)
+            )
+        except OSError:
+            os.close(output)
+            os.close(said)
+            raise
 
         def finish(code: int) -> None:
             text = _take(errors)

@@ -55,11 +55,15 @@ class SpawnStdio:
             return -1
         master = self._console.receive()
         self._console.close()
+        self._console = None
         if master >= 0 and self.outputs is not None:
             self.outputs.take_terminal(os.dup(master))
         return master
 
     def discard(self) -> None:
-        """The runtime has failed."""
+        """The runtime has failed, or was not even started."""
+        if self._console is not None:
+            self._console.close()
+            self._console = None
         if self.outputs is not None:
             self.outputs.close()

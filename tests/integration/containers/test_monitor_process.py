@@ -12,6 +12,8 @@ from pathlib import Path
 import anyio
 import pytest
 
+from runtime.cgroups.detect import detect
+from stacker.base.errors import StackerError
 from stacker.drivers.containers.monitor_start import start_monitor
 
 from .conftest import Place
@@ -127,3 +129,29 @@ def pss_kb(pid: int | None) -> int:
     found = re.search(r"^Pss_Dirty:\s+(\d+)", text, re.MULTILINE)
     assert found is not None
     return int(found.group(1))
+
+
+async def test_a_host_without_room_for_a_process_costs_one_answer(place: Place) -> None:
+    """fork fails: whoever asked is told, nothing stays open, and the next one is started."""
+    pids = detect().holder("pids")
+    assert pids is not None
+    cgroup = Path(pids.mountpoint) / f"stacker-full-{os.getpid()}"
+    async with place.open() as containers:
+        monitor = containers.monitor_pid
+        assert monitor is not None
+        before = len(os.listdir(f"/proc/{monitor}/fd"))
+        home = Path(pids.mountpoint + pids.own_path)
+        cgroup.mkdir()
+        try:
+            (cgroup / "cgroup.procs").write_text(str(monitor))
+            (cgroup / "pids.max").write_text("1")
+            for options in ({"stdin_open": True}, {"terminal": True}):
+                with pytest.raises(StackerError, match="temporarily unavailable"):
+                    await containers.start(place.shell("exec sleep 1000", **options))
+            assert len(os.listdir(f"/proc/{monitor}/fd")) == before
+        finally:
+            (home / "cgroup.procs").write_text(str(monitor))
+            cgroup.rmdir()
+        launch = place.shell("exit 4")
+        await containers.start(launch)
+        assert (await containers.wait(launch.container_id)).code == 4
