@@ -7,7 +7,7 @@ below both: ``plan``, ``bundle``, ``oci``, ``stack.model``, ``base``. Every meth
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -258,7 +258,7 @@ class Containers(Protocol):
 
 
 class WatchFiles(Protocol):
-    def __call__(self, files: Sequence[Path]) -> AsyncIterator[None]:
+    def __call__(self, files: Sequence[Path]) -> AsyncGenerator[None]:
         """Wake after one of the files was saved; bursts are one wake-up."""
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import anyio
@@ -41,11 +42,24 @@ class Watches:
 
     async def _follow(self, stack: str, declaration: Declaration, scope: anyio.CancelScope) -> None:
         async def run() -> None:
-            async for _ in self._watch_files(await self._files(declaration)):
-                await self._apply(stack, declaration)
+            files = await self._files(declaration)
+            while True:
+                files = await self._until_others(stack, declaration, files)
 
         with scope:
             await endure(f"watch the files of {stack}", run)
+
+    async def _until_others(
+        self, stack: str, declaration: Declaration, files: tuple[Path, ...]
+    ) -> tuple[Path, ...]:
+        """Apply each save, until one makes the stack read other files: an include, an env_file."""
+        async with aclosing(self._watch_files(files)) as saves:
+            async for _ in saves:
+                await self._apply(stack, declaration)
+                read = await self._files(declaration)
+                if set(read) - set(files):
+                    return read
+        return files
 
     async def _files(self, declaration: Declaration) -> tuple[Path, ...]:
         try:

@@ -111,6 +111,22 @@ def test_the_saved_file_applies_by_itself_and_a_broken_one_does_not(stacker: Sta
     eventually(lambda: set(stacker.containers()) == {"two-a-1"}, what="b to go")
 
 
+def test_a_file_that_a_save_adds_is_watched_too(stacker: Stacker) -> None:
+    path = stacker.write(TWO)
+    more = path.with_name("more.yaml")
+    third = TWO[TWO.index("  b:") :].replace("  b:", "  c:")
+    more.write_text("services:\n" + third.replace('version: "1"', 'version: "3"'))
+    stacker.ok("up", "-d", "--wait", "--watch", str(path))
+    _save(path, TWO.replace("services:", "include: [more.yaml]\nservices:", 1))
+    first = eventually(lambda: stacker.containers().get("two-c-1"), what="c to be included")
+
+    _save(more, "services:\n" + third.replace('version: "1"', 'version: "4"'))
+    eventually(
+        lambda: (row := stacker.containers().get("two-c-1")) and row["id"] != first["id"],
+        what="the change of the included file to apply",
+    )
+
+
 def test_force_recreate(two: Stacker) -> None:
     before = two.containers()
     two.ok("up", "-d", "--wait", "--force-recreate", "stack.yaml")

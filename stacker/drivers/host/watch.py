@@ -6,7 +6,7 @@ a watch on a file would be lost with it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
@@ -15,7 +15,7 @@ SETTLE_MS = 100
 """A burst of changes shorter than this is one wake-up."""
 
 
-async def watch_files(files: Sequence[Path]) -> AsyncIterator[None]:
+async def watch_files(files: Sequence[Path]) -> AsyncGenerator[None]:
     """Wake after one of the files was saved, replaced, or came back."""
     wanted = {str(path) for path in files}
     directories = {path.parent for path in files if path.parent.is_dir()}
