@@ -165,16 +165,6 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, see: Path, worker: str)
     config["linux"]["cgroupsPath"] = f"/{identity}"
     for runtime in audited(Runtime(name=name, root=tmp_path / "state"), identity):
         yield Case(runtime=runtime, identity=identity, bundle=bundle, config=config)
-        if name != "builtin":
-            _sweep(runtime, identity)
-
-
-def _sweep(runtime: Runtime, identity: str) -> None:
-    """What the others leave behind is not ours to judge: crun 1.8 a cgroup it could not limit."""
-    runtime.call("delete", "--force", identity)
-    for folder in Path("/sys/fs/cgroup").glob(f"*/{identity}"):
-        if not (folder / "cgroup.procs").read_text():
-            folder.rmdir()
 
 
 @pytest.fixture(scope="session")

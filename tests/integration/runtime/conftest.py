@@ -225,6 +225,8 @@ def audited(runtime: Runtime, identity: str) -> Iterator[Runtime]:
         runtime.call("kill", identity, "KILL")
         reap_all_but(children)
         runtime.call("delete", "--force", identity)
+        if runtime.name != "builtin":
+            _sweep(identity)
         set_child_subreaper(False)
     left = set(os.listdir(runtime.root)) - {CACHE} if runtime.root.exists() else set[str]()
     assert left == set(), f"left in the state directory: {left}"
@@ -263,6 +265,13 @@ def host_mounts(own: Path) -> list[str]:
 def _mounts(below: Path) -> list[str]:
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     return [line for line in lines if str(below) in line]
+
+
+def _sweep(identity: str) -> None:
+    """What the others leave behind is not ours to judge: crun 1.8 a cgroup it could not limit."""
+    for folder in map(Path, _cgroups(identity)):
+        if not (folder / "cgroup.procs").read_text():
+            folder.rmdir()
 
 
 def _cgroups(identity: str) -> list[str]:
