@@ -135,7 +135,7 @@ def test_limits_are_kept_and_told(stacker: Stacker) -> None:
     hungry = row(stacker, "limits-hungry-1")
     assert (hungry["status"], hungry["restarts"]) == ("exited", 3)
     listed = stacker.ok("ps", "-a", "-p", "limits")
-    assert "killed: out of memory" in listed
+    assert "out of memory; all 3 attempts used up" in listed
     assert "out of memory" in stacker.ok("events", "-p", "limits")
 
     crowded = row(stacker, "limits-crowded-1")
