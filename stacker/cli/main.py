@@ -10,7 +10,7 @@ import sys
 from stacker.base.errors import StackerError
 from stacker.cli import notes
 from stacker.cli.exits import Exit
-from stacker.cli.options import Call, Plain, UsageError, read_plain, split_leading
+from stacker.cli.options import Call, Leading, Plain, UsageError, read_plain, split_leading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ VERBS = {
     "inspect": "show all that is known about a container",
     "pull": "fetch the images of a stack",
     "images": "list images",
+    "image": "look at images, name, save, make and remove them",
     "load": "read images from an archive or an OCI layout",
     "import": "make an image of a root file system tar",
     "config": "show a stack as stacker reads it",
@@ -45,6 +46,9 @@ VERBS = {
 
 MODULES = {"import": "import_", "exec": "exec_"}
 """Verbs whose names are Python's own words, and their modules."""
+
+GROUPS = ("image",)
+"""Verbs that have verbs of their own: packages with a table like the one above."""
 
 
 def entry() -> None:
@@ -93,26 +97,49 @@ def _run(arguments: list[str]) -> int:
         return _help(rest[1:] if verb == "help" else rest)
     if verb not in VERBS:
         raise UsageError(f"{verb!r} is not a command; `stacker help` lists them")
+    if verb in GROUPS:
+        return _run_in_group(verb, leading, rest[1:])
 
     module = __import__(f"stacker.cli.{MODULES.get(verb, verb)}", fromlist=["run"])
-    code: int = module.run(Call(leading, _arguments(verb, module, rest[1:])))
+    return _run_verb(verb, VERBS[verb], module, leading, rest[1:])
+
+
+def _run_in_group(group: str, leading: Leading, words: list[str]) -> int:
+    table = __import__(f"stacker.cli.{group}", fromlist=["VERBS"])
+    verbs: dict[str, str] = table.VERBS
+    verb = words[0] if words else "--help"
+    if verb in ("-h", "--help", "help"):
+        return _group_help(group, verbs)
+    if verb not in verbs:
+        raise UsageError(
+            f"{verb!r} is not a command of {group}; `stacker {group} --help` lists them"
+        )
+
+    above: str | None = table.MODULES.get(verb)
+    name = f"stacker.cli.{above}" if above else f"stacker.cli.{group}.{verb.replace('-', '_')}"
+    module = __import__(name, fromlist=["run"])
+    return _run_verb(f"{group} {verb}", verbs[verb], module, leading, words[1:])
+
+
+def _run_verb(verb: str, text: str, module: ModuleType, leading: Leading, words: list[str]) -> int:
+    code: int = module.run(Call(leading, _arguments(verb, text, module, words)))
     return code
 
 
-def _arguments(verb: str, module: ModuleType, words: list[str]) -> Namespace | Plain:
+def _arguments(verb: str, text: str, module: ModuleType, words: list[str]) -> Namespace | Plain:
     plain: tuple[dict[str, object], dict[str, str]] | None = getattr(module, "PLAIN", None)
     if plain is not None and (found := read_plain(*plain, words)) is not None:
         return found
     from stacker.cli.parsers import make_parser
 
-    return make_parser(verb, VERBS[verb], module).parse_args(words)
+    return make_parser(verb, text, module).parse_args(words)
 
 
 def _help(words: list[str]) -> int:
     from stacker.cli import output
 
     if words and words[0] in VERBS:
-        return _run([words[0], "--help"])
+        return _run([*words, "--help"])
     width = max(map(len, VERBS))
     output.lines(
         [
@@ -131,6 +158,22 @@ def _help(words: list[str]) -> int:
             "  --version                 print the version",
             "",
             "`stacker COMMAND --help` says more, with examples.",
+        ]
+    )
+    return Exit.OK
+
+
+def _group_help(group: str, verbs: dict[str, str]) -> int:
+    from stacker.cli import output
+
+    width = max(map(len, verbs))
+    output.lines(
+        [
+            f"usage: stacker {group} COMMAND …",
+            "",
+            *(f"  {name.ljust(width)}  {text}" for name, text in verbs.items()),
+            "",
+            f"`stacker {group} COMMAND --help` says more, with examples.",
         ]
     )
     return Exit.OK

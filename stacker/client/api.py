@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from stacker.wire import replies, requests
+    from stacker.wire import images, replies, requests
 
     M = TypeVar("M", bound=Message)
 
@@ -128,6 +128,39 @@ class Supervisor:
     def import_image(self, wanted: requests.ImportRequest) -> Operation:
         """The result is Images, of one."""
         return self._operate("/v1/images/import", wanted)
+
+    # images in detail
+
+    def image(self, reference: str) -> images.ImageInspection:
+        from stacker.wire.images import ImageInspection
+
+        return self._get(ImageInspection, "/v1/images/inspect", {"reference": reference})
+
+    def image_history(self, reference: str) -> images.History:
+        from stacker.wire.images import History
+
+        return self._get(History, "/v1/images/history", {"reference": reference})
+
+    def tag_image(self, wanted: images.TagRequest) -> replies.Images:
+        from stacker.wire.replies import Images
+
+        return self._post(Images, "/v1/images/tag", wanted)
+
+    def remove_images(self, wanted: images.RemoveRequest) -> Operation:
+        """The result is Removed."""
+        return self._operate("/v1/images/remove", wanted)
+
+    def verify_images(self, wanted: images.VerifyRequest) -> Operation:
+        """The result is VerifiedImages."""
+        return self._operate("/v1/images/verify", wanted)
+
+    def write_layout(self, wanted: images.LayoutRequest) -> Operation:
+        return self._operate("/v1/images/layout", wanted)
+
+    def archive(self, references: tuple[str, ...], *, form: str) -> http.Response:
+        """A tar, as its bytes come."""
+        query: Query = {"reference": references, "form": form}
+        return self._send("GET", "/v1/images/archive", query=query)
 
     # what goes on
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from stacker.daemon.handlers import execution, images, services, stacks, watching
+from stacker.daemon.handlers import execution, images, services, shelf, stacks, watching
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,4 +32,11 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/images", images.images),
     ("POST", "/v1/images/load", images.load),
     ("POST", "/v1/images/import", images.import_image),
+    ("GET", "/v1/images/inspect", shelf.inspect),
+    ("GET", "/v1/images/history", shelf.history),
+    ("GET", "/v1/images/archive", shelf.archive),
+    ("POST", "/v1/images/layout", shelf.layout),
+    ("POST", "/v1/images/tag", shelf.tag),
+    ("POST", "/v1/images/remove", shelf.remove),
+    ("POST", "/v1/images/verify", shelf.verify),
 )

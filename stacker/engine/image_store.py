@@ -1,14 +1,25 @@
-"""Images apart from any running stack: what ``pull``, ``images``, ``load``, ``import`` ask for."""
+"""Images apart from any running stack: what ``pull``, ``images`` and ``stacker image`` ask for."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from stacker.base.errors import Conflict
 from stacker.engine import declare
 from stacker.engine.fetch import pull_images
 from stacker.engine.tools import Tools
+from stacker.oci.detail import ImageDetail, Verified
 from stacker.oci.image import Image
 from stacker.plan.declaration import Declaration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedImages:
+    names: tuple[str, ...]
+    files: int
+    size_bytes: int
 
 
 class ImageStore:
@@ -34,3 +45,47 @@ class ImageStore:
         return await self._tools.images.import_tar(
             Path(path), reference=reference, changes=changes, message=message
         )
+
+    # ---- what is here
+
+    async def tag(self, source: str, target: str) -> Image:
+        return await self._tools.images.shelf.tag(source, target)
+
+    async def detail(self, reference: str) -> ImageDetail:
+        return await self._tools.images.shelf.detail(reference)
+
+    async def remove(self, references: Sequence[str], *, force: bool) -> RemovedImages:
+        """Take names away; all are looked at before the first one goes."""
+        shelf = self._tools.images.shelf
+        going: dict[str, str] = {}
+        for reference in references:
+            going |= await shelf.names(reference)
+        if not force:
+            await self._refuse_used(going)
+        files, size_bytes = 0, 0
+        for reference in dict.fromkeys(references):
+            collected = await self._tools.images.remove(reference)
+            files += collected.files
+            size_bytes += collected.size_bytes
+        return RemovedImages(names=tuple(sorted(going)), files=files, size_bytes=size_bytes)
+
+    async def verify(self, references: Sequence[str]) -> tuple[Verified, ...]:
+        """Read images again, byte for byte; all where none is named."""
+        shelf = self._tools.images.shelf
+        names = references or sorted(await shelf.names())
+        return tuple([await shelf.verify(reference) for reference in names])
+
+    async def write_layout(self, references: Sequence[str], path: str) -> None:
+        await self._tools.images.shelf.write_layout(references, Path(path))
+
+    def archive(self, references: Sequence[str], *, form: str) -> AsyncIterator[bytes]:
+        return self._tools.images.shelf.archive(references, form)
+
+    async def _refuse_used(self, going: dict[str, str]) -> None:
+        left = {i.id for i in await self._tools.images.list() if i.reference not in going}
+        for record in self._tools.records.all():
+            if record.image_id in set(going.values()) - left:
+                raise Conflict(
+                    f"image {record.image} is what container {record.name} was made of; "
+                    "take its stack down first, or use --force"
+                )

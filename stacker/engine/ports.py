@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from pathlib import Path
 from typing import Protocol
 
+from stacker.oci.detail import ImageDetail, Verified
 from stacker.oci.image import Image
 from stacker.oci.progress import PullProgress
 from stacker.plan.container_specs import (
@@ -29,7 +30,44 @@ from stacker.plan.records import ContainerRecord, StackRecord
 from stacker.stack.model.volume import Volume
 
 
+class Shelf(Protocol):
+    """Images that are here: no registry is asked."""
+
+    async def names(self, reference: str | None = None) -> dict[str, str]:
+        """Return the names that a removal of ``reference`` takes away, or all, with image ids."""
+        ...
+
+    async def tag(self, source: str, target: str) -> Image: ...
+
+    async def detail(self, reference: str) -> ImageDetail: ...
+
+    async def verify(self, reference: str) -> Verified: ...
+
+    async def write_layout(self, references: Sequence[str], folder: Path) -> None: ...
+
+    def archive(self, references: Sequence[str], form: str) -> AsyncIterator[bytes]:
+        """Yield a tar: ``oci`` or ``docker``; what is missing is raised before the first piece."""
+        ...
+
+
+class RemovedContent(Protocol):
+    """What nothing needed any more."""
+
+    @property
+    def files(self) -> int: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
 class Images(Protocol):
+    @property
+    def shelf(self) -> Shelf: ...
+
+    async def remove(self, reference: str) -> RemovedContent:
+        """Take a name away, or all names of an id or digest, and what nothing needs any more."""
+        ...
+
     async def find(self, reference: str, *, platform: str | None = None) -> Image | None:
         """Return the image that the store has under a reference, digest or id."""
         ...

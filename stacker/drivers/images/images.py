@@ -30,6 +30,7 @@ from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.patience import Patience
 from stacker.drivers.images.pull import Pull
 from stacker.drivers.images.registry import Registry
+from stacker.drivers.images.shelf import Shelf
 from stacker.drivers.images.sources import Source
 from stacker.drivers.images.steps import step
 from stacker.drivers.images.store import Store
@@ -85,6 +86,7 @@ class Images:
         self._unsettled = anyio.Event()
         self._warnings: list[str] = []
         self._opened = AsyncExitStack()
+        self.shelf = Shelf(self._workshop, self._lookup, changed=self._unsettle)
 
     def take_warnings(self) -> tuple[str, ...]:
         """What had to be repaired since the last call."""
@@ -143,7 +145,7 @@ class Images:
             images = [
                 await self._workshop.in_thread(self._lookup.of_entry, entry) for entry in entries
             ]
-        self._unsettled.set()
+        self._unsettle()
         return tuple(images)
 
     async def import_tar(
@@ -173,7 +175,7 @@ class Images:
                 pins=pins,
             )
             image = await self._workshop.in_thread(self._lookup.of_entry, entry)
-        self._unsettled.set()
+        self._unsettle()
         return image
 
     async def list(self) -> tuple[Image, ...]:
@@ -190,7 +192,7 @@ class Images:
         await self._workshop.in_thread(
             store.catalog.remove, lambda entry: (catalog.name_of(entry), entry.digest) in names
         )
-        self._unsettled.set()
+        self._unsettle()
         return await self.collect()
 
     async def collect(self) -> Collected:
@@ -216,6 +218,10 @@ class Images:
         traceback: TracebackType | None,
     ) -> None:
         await self._opened.__aexit__(kind, error, traceback)
+
+    def _unsettle(self) -> None:
+        """Have what has become visible brought to the disk."""
+        self._unsettled.set()
 
     async def _keep_settled(self) -> None:
         """Settle what a former life has left, and then after every change."""
@@ -271,5 +277,5 @@ class Images:
                     report=progress,
                 ).run()
                 image = await self._workshop.in_thread(self._lookup.of_entry, entry)
-        self._unsettled.set()
+        self._unsettle()
         return image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 
 import pytest
 
@@ -71,10 +72,24 @@ def test_help_goes_to_stdout(words, capsys) -> None:
     assert "usage: stacker" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", main.VERBS)
+IN_GROUPS = [
+    f"{group} {verb}"
+    for group in main.GROUPS
+    for verb in importlib.import_module(f"stacker.cli.{group}").VERBS
+]
+
+
+@pytest.mark.parametrize("group", main.GROUPS)
+def test_a_group_lists_its_verbs(group: str, capsys) -> None:
+    assert main.main([group]) == 0
+    assert f"usage: stacker {group} COMMAND" in capsys.readouterr().out
+    assert main.main([group, "nonsense"]) == 64
+
+
+@pytest.mark.parametrize("verb", sorted({*main.VERBS, *IN_GROUPS} - {*main.GROUPS}))
 def test_every_verb_explains_itself(verb: str, capsys) -> None:
     with pytest.raises(SystemExit) as ended:
-        main.main([verb, "--help"])
+        main.main([*verb.split(), "--help"])
     assert ended.value.code == 0
     assert f"usage: stacker {verb}" in capsys.readouterr().out
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from stacker.daemon.routes import ROUTES
-from stacker.wire import log_stream, message, queries, replies, requests
+from stacker.wire import images, log_stream, message, queries, replies, requests
 
 DOCUMENT: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[4] / "docs/openapi.yaml").read_text()
@@ -17,9 +17,12 @@ DOCUMENT: dict[str, Any] = yaml.safe_load(
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 MESSAGES = {
     name: cls
-    for module in (log_stream, replies, requests)
+    for module in (images, log_stream, replies, requests)
     for name, cls in vars(module).items()
-    if isinstance(cls, type) and issubclass(cls, message.Message) and cls is not message.Message
+    if isinstance(cls, type)
+    and issubclass(cls, message.Message)
+    and cls is not message.Message
+    and not name.endswith("Query")
 }
 PLAIN = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
@@ -75,6 +78,9 @@ QUERIES = {
     ("GET", "/v1/containers"): queries.ContainersQuery,
     ("GET", "/v1/stats"): queries.StackQuery,
     ("GET", "/v1/events"): queries.EventsQuery,
+    ("GET", "/v1/images/inspect"): images.ImageQuery,
+    ("GET", "/v1/images/history"): images.ImageQuery,
+    ("GET", "/v1/images/archive"): images.ArchiveQuery,
     ("GET", "/v1/stacks/{stack}/wait"): queries.WaitQuery,
     ("GET", "/v1/stacks/{stack}/logs"): queries.LogsQuery,
 }

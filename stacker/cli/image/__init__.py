@@ -1,0 +1,18 @@
+"""``stacker image VERB``: a module a verb, as one folder above; some are those above themselves."""
+
+from __future__ import annotations
+
+VERBS = {
+    "ls": "list images",
+    "inspect": "show all that is known about an image",
+    "history": "show how an image was made, a layer a line",
+    "tag": "give an image another name",
+    "rm": "take names of images away, and what nothing needs any more",
+    "save": "write images to an archive or an OCI layout",
+    "load": "read images from an archive or an OCI layout",
+    "import": "make an image of a root file system tar",
+    "verify": "read images again, and compare every byte with its digest",
+}
+
+MODULES = {"ls": "images", "load": "load", "import": "import_"}
+"""Verbs that are those of the command line itself, and their modules in ``stacker.cli``."""

@@ -1,0 +1,48 @@
+"""``stacker image verify``: is every byte still what its digest says?"""
+
+from __future__ import annotations
+
+from stacker.base.text import size
+from stacker.cli import notes, output, progress
+from stacker.cli.exits import Exit
+from stacker.cli.options import add_format
+from stacker.wire.images import VerifiedImages, VerifyRequest
+from stacker.wire.message import decode, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from stacker.cli.options import Call
+
+HELP = """Blobs are hashed, and the layers that are mounted are compared with what their blobs give.
+Ends with 1 where anything differs; pull the image again then."""
+EXAMPLES = """examples:
+  stacker image verify              all images
+  stacker image verify redis:7
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("references", nargs="*", metavar="IMAGE", help="only these (all)")
+    add_format(parser)
+
+
+def run(call: Call) -> int:
+    arguments = call.arguments
+    operation = call.connect_or_start().verify_images(
+        VerifyRequest(references=tuple(arguments.references))
+    )
+    found = decode(VerifiedImages, progress.follow(operation), lenient=True)
+    if arguments.format == "json":
+        output.json_document(encode(found))
+    else:
+        rows = [
+            (row.reference, size(row.size_bytes), "damaged" if row.damages else "sound")
+            for row in found.images
+        ]
+        output.table(("IMAGE", "READ", "STATE"), rows)
+    for row in found.images:
+        for damage in row.damages:
+            notes.error(f"{row.reference}: {damage}")
+    return Exit.ERROR if any(row.damages for row in found.images) else Exit.OK

@@ -1,0 +1,102 @@
+"""Images that are here: inspect, history, tag, remove, verify, and what goes out as an archive."""
+
+from __future__ import annotations
+
+import json
+
+from aiohttp import web
+
+from stacker.base.errors import Invalid
+from stacker.daemon import operation, present
+from stacker.daemon.answering import closing, json_reply, streaming
+from stacker.daemon.context import context_of
+from stacker.daemon.present_images import history_reply, inspection, verified_reply
+from stacker.daemon.reading import read_body, read_query
+from stacker.wire.images import (
+    ArchiveQuery,
+    ImageQuery,
+    LayoutRequest,
+    Removed,
+    RemoveRequest,
+    TagRequest,
+    VerifyRequest,
+)
+from stacker.wire.message import Message, encode
+from stacker.wire.names import check_path
+from stacker.wire.replies import Done
+
+TAR = "application/x-tar"
+
+
+async def inspect(request: web.Request) -> web.StreamResponse:
+    query = read_query(request, ImageQuery)
+    detail = await context_of(request).engine.images.detail(query.reference)
+    # documents of images may spell names that ASCII has not
+    text = json.dumps(encode(inspection(detail)), ensure_ascii=False)
+    return web.Response(text=text, content_type="application/json")
+
+
+async def history(request: web.Request) -> web.StreamResponse:
+    query = read_query(request, ImageQuery)
+    detail = await context_of(request).engine.images.detail(query.reference)
+    return json_reply(history_reply(detail))
+
+
+async def tag(request: web.Request) -> web.StreamResponse:
+    body = await read_body(request, TagRequest)
+    image = await context_of(request).engine.images.tag(body.source, body.target)
+    return json_reply(present.images_reply([image]))
+
+
+async def remove(request: web.Request) -> web.StreamResponse:
+    engine = context_of(request).engine
+    body = await read_body(request, RemoveRequest)
+
+    async def work() -> Message:
+        removed = await engine.images.remove(_some(body.references), force=body.force)
+        return Removed(names=removed.names, files=removed.files, size_bytes=removed.size_bytes)
+
+    return await operation.operate(request, work)
+
+
+async def verify(request: web.Request) -> web.StreamResponse:
+    engine = context_of(request).engine
+    body = await read_body(request, VerifyRequest)
+
+    async def work() -> Message:
+        return verified_reply(await engine.images.verify(body.references))
+
+    return await operation.operate(request, work)
+
+
+async def layout(request: web.Request) -> web.StreamResponse:
+    engine = context_of(request).engine
+    body = await read_body(request, LayoutRequest)
+    path = check_path("layout", body.path)
+
+    async def work() -> Message:
+        await engine.images.write_layout(_some(body.references), path)
+        return Done()
+
+    return await operation.operate(request, work)
+
+
+async def archive(request: web.Request) -> web.StreamResponse:
+    context = context_of(request)
+    query = read_query(request, ArchiveQuery)
+    with context.activity.counted():
+        pieces = context.engine.images.archive(_some(query.reference), form=query.form)
+        async with closing(pieces):
+            # what cannot be given is said with a status code: before the head is sent
+            first = await anext(pieces)
+            async with streaming(request, TAR) as stream:
+                await stream.write(first)
+                async for piece in pieces:
+                    await stream.write(piece)
+    return stream.response
+
+
+def _some(references: tuple[str, ...]) -> tuple[str, ...]:
+    if not references:
+        raise Invalid("no image is named")
+    return references

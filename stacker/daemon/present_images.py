@@ -1,0 +1,69 @@
+"""Images in detail, as messages: fields are chosen here, nothing is decided."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from stacker.oci import history
+from stacker.oci.descriptor import Descriptor
+from stacker.oci.detail import ImageDetail, Verified
+from stacker.wire import images as wire
+
+
+def inspection(detail: ImageDetail) -> wire.ImageInspection:
+    image = detail.image
+    return wire.ImageInspection(
+        id=image.id,
+        names=detail.names,
+        platform=str(image.config.platform),
+        entry=_descriptor(detail.entry),
+        source_digest=detail.source_digest,
+        size_bytes=image.size_bytes,
+        created=image.created.isoformat() if image.created else None,
+        layers=tuple(
+            wire.LayerRow(
+                blob=_descriptor(layer.descriptor),
+                diff_id=str(layer.diff_id),
+                chain_id=str(layer.chain_id),
+                unpacked_bytes=layer.unpacked_bytes,
+            )
+            for layer in detail.layers
+        ),
+        manifest=json.loads(detail.manifest.raw),
+        config=json.loads(image.config.raw),
+    )
+
+
+def history_reply(detail: ImageDetail) -> wire.History:
+    rows = history.lines(detail.image.config, detail.manifest.layers)
+    return wire.History(rows=tuple(map(_history_row, rows)))
+
+
+def verified_reply(found: Iterable[Verified]) -> wire.VerifiedImages:
+    return wire.VerifiedImages(
+        images=tuple(
+            wire.VerifiedRow(
+                reference=each.reference, size_bytes=each.size_bytes, damages=each.damages
+            )
+            for each in found
+        )
+    )
+
+
+def _history_row(line: history.HistoryLine) -> wire.HistoryRow:
+    entry = line.entry
+    return wire.HistoryRow(
+        created=entry.created.isoformat() if entry.created else None,
+        created_by=entry.created_by,
+        author=entry.author,
+        comment=entry.comment,
+        layer=str(line.layer.digest) if line.layer else None,
+        size_bytes=line.layer.size if line.layer else 0,
+    )
+
+
+def _descriptor(found: Descriptor) -> wire.DescriptorRow:
+    return wire.DescriptorRow(
+        media_type=found.media_type, digest=str(found.digest), size_bytes=found.size
+    )

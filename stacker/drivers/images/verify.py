@@ -1,0 +1,105 @@
+"""Looking through an image: is every byte still what its digest says?
+
+A layer's file is compared with what its blob gives when it is made anew: it has no digest of its
+own, but making it is a function of the archive's bytes. Blocks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from stacker.base.errors import StackerError
+from stacker.drivers.images.steps import on_disk
+from stacker.drivers.images.store import Store
+from stacker.oci import digest as digests
+from stacker.oci import documents, image_config
+from stacker.oci.descriptor import Descriptor
+from stacker.oci.detail import Verified
+from stacker.oci.digest import Digest
+from stacker.oci.media_types import compression_of
+
+READ_SIZE = 1 << 20
+
+
+def verify(store: Store, entry: Descriptor, *, reference: str) -> Verified:
+    """Read all of it; what is wrong is listed, not raised."""
+    look = _Look(store)
+    if not look.passes(f"manifest {entry.digest}", lambda: look.blob(entry)):
+        return look.found(reference)
+
+    manifest = documents.parse_manifest(store.read_document(entry), expected=entry.media_type)
+    if not look.passes(f"config {manifest.config.digest}", lambda: look.blob(manifest.config)):
+        return look.found(reference)
+
+    config = image_config.parse(store.read_document(manifest.config))
+    for descriptor, diff_id in zip(manifest.layers, config.diff_ids, strict=True):
+        look.passes(
+            f"layer {descriptor.digest}",
+            lambda descriptor=descriptor, diff_id=diff_id: look.layer(descriptor, diff_id),
+        )
+    return look.found(reference)
+
+
+class _Look:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._size = 0
+        self._damages: list[str] = []
+
+    def passes(self, what: str, check: Callable[[], str | None]) -> bool:
+        """Carry out one check; what it says, or raises, is noted."""
+        try:
+            wrong = check()
+        except StackerError as error:
+            wrong = error.message
+        if wrong is not None:
+            self._damages.append(f"{what}: {wrong}")
+        return wrong is None
+
+    def found(self, reference: str) -> Verified:
+        return Verified(reference=reference, size_bytes=self._size, damages=tuple(self._damages))
+
+    def blob(
+        self, descriptor: Descriptor, feed: Callable[[bytes], None] | None = None
+    ) -> str | None:
+        """Read a blob, and tell what is wrong with it."""
+        hasher = descriptor.digest.hasher()
+        size = 0
+        with on_disk("read"), self._store.places.blob(descriptor.digest).open("rb") as stream:
+            while piece := stream.read(READ_SIZE):
+                hasher.update(piece)
+                size += len(piece)
+                if feed is not None:
+                    feed(piece)
+        self._size += size
+        if size != descriptor.size:
+            return f"it has {size} bytes, not {descriptor.size}"
+        actual = digests.of_hash(hasher)
+        return None if actual == descriptor.digest else f"its digest is {actual}"
+
+    def layer(self, descriptor: Descriptor, diff_id: Digest) -> str | None:
+        """Make the layer anew from its blob, and compare."""
+        builder = self._store.unpacked.builder(
+            diff_id, compression=compression_of(descriptor.media_type)
+        )
+        try:
+            wrong = self.blob(descriptor, builder.feed)
+            if wrong is not None:
+                return wrong
+
+            made = builder.finish()
+            if made.diff_id != str(diff_id):
+                return f"its content is {made.diff_id}, the config says {diff_id}"
+
+            same = self._hash(made.path) == self._hash(self._store.places.layer(diff_id))
+            return None if same else "the file that is mounted differs from what the blob gives"
+        finally:
+            builder.abort()
+
+    def _hash(self, path: Path) -> bytes:
+        with on_disk("read layer"), path.open("rb") as stream:
+            hashed = hashlib.file_digest(stream, "sha256").digest()
+            self._size += stream.tell()
+        return hashed

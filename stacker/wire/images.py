@@ -1,0 +1,112 @@
+"""What is asked of images, and what is answered: everything but the list of them."""
+
+from __future__ import annotations
+
+from stacker.wire.message import Json, Message
+
+# queries
+
+
+class ImageQuery(Message):
+    reference: str
+    """A name, a digest, or the beginning of an id."""
+
+
+class ArchiveQuery(Message):
+    reference: tuple[str, ...]
+    form: str = "oci"
+    """``oci``: a layout as a tar; ``docker``: what ``docker load`` reads."""
+
+
+# requests
+
+
+class TagRequest(Message):
+    source: str
+    target: str
+
+
+class RemoveRequest(Message):
+    references: tuple[str, ...]
+    force: bool = False
+    """Also take names away that a container was started by."""
+
+
+class VerifyRequest(Message):
+    references: tuple[str, ...] = ()
+    """Empty: all images."""
+
+
+class LayoutRequest(Message):
+    references: tuple[str, ...]
+    path: str
+    """Absolute: a folder that is an OCI layout, is empty, or is not there."""
+
+
+# answers
+
+
+class DescriptorRow(Message):
+    media_type: str
+    digest: str
+    size_bytes: int
+
+
+class LayerRow(Message):
+    blob: DescriptorRow
+    diff_id: str
+    chain_id: str
+    unpacked_bytes: int
+    """Of what is mounted."""
+
+
+class ImageInspection(Message):
+    id: str
+    names: tuple[str, ...]
+    platform: str
+    entry: DescriptorRow
+    """The manifest."""
+    source_digest: str | None = None
+    """What the name stood for at the registry: an index's digest, or the manifest's."""
+    size_bytes: int = 0
+    created: str | None = None
+    layers: tuple[LayerRow, ...] = ()
+    manifest: Json
+    """The document, with whatever fields it has."""
+    config: Json
+    """The document, with whatever fields it has."""
+
+
+class HistoryRow(Message):
+    created: str | None = None
+    created_by: str = ""
+    author: str = ""
+    comment: str = ""
+    layer: str | None = None
+    """The digest of its blob; None: it made no layer."""
+    size_bytes: int = 0
+    """Of the blob."""
+
+
+class History(Message):
+    rows: tuple[HistoryRow, ...] = ()
+    """Oldest first."""
+
+
+class Removed(Message):
+    names: tuple[str, ...] = ()
+    """That were taken away."""
+    files: int = 0
+    """That nothing needed any more."""
+    size_bytes: int = 0
+
+
+class VerifiedRow(Message):
+    reference: str
+    size_bytes: int
+    """That were read."""
+    damages: tuple[str, ...] = ()
+
+
+class VerifiedImages(Message):
+    images: tuple[VerifiedRow, ...] = ()
