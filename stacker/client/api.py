@@ -157,6 +157,33 @@ class Supervisor:
     def write_layout(self, wanted: images.LayoutRequest) -> Operation:
         return self._operate("/v1/images/layout", wanted)
 
+    def build_image(self, wanted: images.BuildRequest) -> Operation:
+        """The result is Images, of one."""
+        return self._operate("/v1/images/build", wanted)
+
+    def commit(self, wanted: images.CommitRequest) -> Operation:
+        """The result is Images, of one."""
+        return self._operate("/v1/images/commit", wanted)
+
+    def mounted_images(self) -> images.MountedImages:
+        from stacker.wire.images import MountedImages
+
+        return self._get(MountedImages, "/v1/images/mounts")
+
+    def mount_image(self, wanted: images.MountRequest) -> images.MountedImages:
+        from stacker.wire.images import MountedImages
+
+        return self._post(MountedImages, "/v1/images/mounts", wanted)
+
+    def unmount_image(self, wanted: images.UnmountRequest) -> images.MountedImages:
+        from stacker.wire.images import MountedImages
+
+        return self._post(MountedImages, "/v1/images/mounts/remove", wanted)
+
+    def rootfs(self, reference: str) -> http.Response:
+        """An image's root file system as a tar, as its bytes come."""
+        return self._send("GET", "/v1/images/rootfs", query={"reference": reference})
+
     def archive(self, references: tuple[str, ...], *, form: str) -> http.Response:
         """A tar, as its bytes come."""
         query: Query = {"reference": references, "form": form}

@@ -6,7 +6,15 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from stacker.daemon.handlers import execution, images, services, shelf, stacks, watching
+from stacker.daemon.handlers import (
+    execution,
+    images,
+    making,
+    services,
+    shelf,
+    stacks,
+    watching,
+)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -36,6 +44,12 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/images/history", shelf.history),
     ("GET", "/v1/images/archive", shelf.archive),
     ("POST", "/v1/images/layout", shelf.layout),
+    ("GET", "/v1/images/rootfs", making.rootfs),
+    ("POST", "/v1/images/build", making.build),
+    ("POST", "/v1/images/commit", making.commit),
+    ("GET", "/v1/images/mounts", making.mounted),
+    ("POST", "/v1/images/mounts", making.mount),
+    ("POST", "/v1/images/mounts/remove", making.unmount),
     ("POST", "/v1/images/tag", shelf.tag),
     ("POST", "/v1/images/remove", shelf.remove),
     ("POST", "/v1/images/verify", shelf.verify),

@@ -33,6 +33,7 @@ from stacker.drivers.volumes.driver import Volumes
 from stacker.engine.bus import Bus
 from stacker.engine.containers import ContainerRecords
 from stacker.engine.engine import Engine
+from stacker.engine.image_mounts import ImageMounts
 from stacker.engine.launch import Launcher
 from stacker.engine.prepare import Preparer
 from stacker.engine.tools import AT_ONCE, Tools
@@ -106,6 +107,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
                     insecure_registries=settings.insecure_registries,
                 )
             ),
+            image_mounts=ImageMounts(mounts, run=settings.run),
             networks=networks,
             volumes=volumes,
             containers=containers,

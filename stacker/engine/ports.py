@@ -11,9 +11,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from pathlib import Path
 from typing import Protocol
 
+from stacker.oci.derive import Making
 from stacker.oci.detail import ImageDetail, Verified
 from stacker.oci.image import Image
 from stacker.oci.progress import PullProgress
+from stacker.oci.tree import TreeOptions
 from stacker.plan.container_specs import (
     ExecRequest,
     ExecResult,
@@ -50,6 +52,40 @@ class Shelf(Protocol):
         ...
 
 
+class Maker(Protocol):
+    """Images that are made here."""
+
+    async def build(
+        self,
+        source: Path,
+        *,
+        reference: str,
+        making: Making,
+        compression: str,
+        platform: str | None = None,
+        options: TreeOptions,
+    ) -> Image:
+        """Make an image of a directory, or of a root file system's tar."""
+        ...
+
+    async def commit(
+        self,
+        upper: Path,
+        *,
+        base_id: str,
+        reference: str,
+        making: Making,
+        compression: str,
+        options: TreeOptions,
+    ) -> Image:
+        """Make an image of another and of what an overlay's upper directory has over it."""
+        ...
+
+    def export(self, tree: Path) -> AsyncIterator[bytes]:
+        """Yield a mounted tree as a tar."""
+        ...
+
+
 class RemovedContent(Protocol):
     """What nothing needed any more."""
 
@@ -63,6 +99,9 @@ class RemovedContent(Protocol):
 class Images(Protocol):
     @property
     def shelf(self) -> Shelf: ...
+
+    @property
+    def maker(self) -> Maker: ...
 
     async def remove(self, reference: str) -> RemovedContent:
         """Take a name away, or all names of an id or digest, and what nothing needs any more."""
@@ -118,6 +157,12 @@ class Mounts(Protocol):
         ...
 
     async def unmount_rootfs(self, target: Path) -> None: ...
+
+    async def mount_image(self, layers: Sequence[Path], target: Path) -> None:
+        """Stack the layers (lowest first) read-only at ``target``; idempotent."""
+        ...
+
+    async def unmount_image(self, target: Path) -> None: ...
 
     async def mount_shared_memory(self, target: Path, *, size: int) -> None:
         """Make a /dev/shm that several containers can have; idempotent."""
@@ -279,6 +324,12 @@ class Containers(Protocol):
     async def delete(self, container_id: str) -> None: ...
 
     def exits(self) -> AsyncIterator[ProcessExit]: ...
+
+    async def pause(self, container_id: str) -> None:
+        """Keep all its processes from running, until ``resume``."""
+        ...
+
+    async def resume(self, container_id: str) -> None: ...
 
     async def exec(self, container_id: str, request: ExecRequest) -> ExecSession: ...
 

@@ -6,6 +6,7 @@ something may be missing (after a reboot, after a supervisor's restart, after a 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,10 @@ class Preparer:
     def rootfs(self, container_id: str) -> Path:
         return self._run / "rootfs" / container_id
 
+    def upper(self, container_id: str) -> Path:
+        """Where a container's changes lie."""
+        return self._state.container_dir(container_id) / "upper"
+
     def shared_memory(self, container_id: str) -> Path:
         """Where the /dev/shm lies that a container shares with others."""
         return self._run / "shm" / container_id
@@ -78,7 +83,7 @@ class Preparer:
         await self._mounts.mount_rootfs(
             record.id,
             [Path(layer) for layer in record.layers],
-            upper=directory / "upper",
+            upper=self.upper(record.id),
             work=directory / "work",
             target=rootfs,
             label=label,
@@ -106,8 +111,7 @@ class Preparer:
 
     async def stands(self, record: ContainerRecord) -> bool:
         """Whether the root file system is still there: somebody may have unmounted it."""
-        upper = self._state.container_dir(record.id) / "upper"
-        return await self._mounts.stands(self.rootfs(record.id), upper=upper)
+        return await self._mounts.stands(self.rootfs(record.id), upper=self.upper(record.id))
 
     async def release(self, record: ContainerRecord) -> None:
         """Take away what ``prepare`` made, and the writable layer with it."""
@@ -117,10 +121,11 @@ class Preparer:
         await self._volumes.remove_contents(record.id)
         await self._volumes.remove_files(self._files_of(record.id))
 
-    async def sweep(self, kept: frozenset[str]) -> None:
+    async def sweep(self, kept: frozenset[str], *, besides: Collection[Path]) -> None:
         """Unmount the root file systems and the shared memory that no container uses."""
         places = (self.rootfs, self.shared_memory)
-        await self._mounts.sweep({place(each) for place in places for each in kept})
+        needed = {place(each) for place in places for each in kept}
+        await self._mounts.sweep(needed.union(besides))
         await self._volumes.sweep_files(self._run / "etc", kept)
 
     async def _network(

@@ -86,7 +86,8 @@ async def sweep(tools: Tools, state: State) -> None:
                 lambda container_id=container_id: tools.containers.delete(container_id),
             )
     await _attempt("networks", lambda: tools.networks.sweep(kept))
-    await _attempt("root file systems", lambda: tools.preparer.sweep(kept))
+    mounted = tools.image_mounts.places()
+    await _attempt("root file systems", lambda: tools.preparer.sweep(kept, besides=mounted))
     values = {place_of(record.name) for record in state.load_stacks()}
     await _attempt("contents", lambda: tools.volumes.sweep_contents(kept | values))
     for container_id in state.container_dirs():

@@ -9,6 +9,7 @@ import anyio
 
 from stacker.engine.bus import Bus
 from stacker.engine.containers import ContainerRecords
+from stacker.engine.image_mounts import ImageMounts
 from stacker.engine.launch import Launcher
 from stacker.engine.ports import Containers, Images, Networks, Volumes
 from stacker.engine.prepare import Preparer
@@ -24,6 +25,7 @@ class Tools:
     """What performing needs; made once, in ``daemon/wiring.py``."""
 
     images: Images
+    image_mounts: ImageMounts
     networks: Networks
     volumes: Volumes
     containers: Containers

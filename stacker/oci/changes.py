@@ -16,6 +16,7 @@ from typing import cast
 from stacker.base.errors import Invalid
 from stacker.oci import words
 from stacker.oci.durations import parse_ns
+from stacker.oci.image_config import Healthcheck, ImageConfig
 
 SHELL = ("/bin/sh", "-c")
 
@@ -54,10 +55,51 @@ class Draft:
         }
         return {key: value for key, value in out.items() if value}
 
+    @classmethod
+    def of(cls, config: ImageConfig) -> Draft:
+        """Begin with what an image has."""
+        pairs = (entry.partition("=") for entry in config.env)
+        return cls(
+            user=config.user,
+            working_dir=config.working_dir,
+            stop_signal=config.stop_signal,
+            env={name: value for name, _, value in pairs},
+            labels=dict(config.labels),
+            ports=set(config.exposed_ports),
+            volumes=set(config.volumes),
+            entrypoint=config.entrypoint,
+            cmd=config.cmd,
+            healthcheck=_healthcheck_of(config.healthcheck),
+        )
 
-def apply(changes: Iterable[str]) -> Draft:
-    """Carry out the changes in order."""
-    draft = Draft()
+
+FIELDS = frozenset(
+    {
+        "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels",
+        "StopSignal", "Healthcheck",
+    }
+)  # fmt: skip
+"""What a draft says all about: a field that it leaves out has gone."""
+
+
+def _healthcheck_of(check: Healthcheck | None) -> dict[str, object] | None:
+    if check is None:
+        return None
+
+    out: dict[str, object] = {
+        "Test": list(check.test),
+        "Interval": check.interval_ns,
+        "Timeout": check.timeout_ns,
+        "StartPeriod": check.start_period_ns,
+        "StartInterval": check.start_interval_ns,
+        "Retries": check.retries,
+    }
+    return {key: value for key, value in out.items() if value}
+
+
+def apply(changes: Iterable[str], draft: Draft | None = None) -> Draft:
+    """Carry out the changes in order, on a draft that is empty where none is given."""
+    draft = draft or Draft()
     for change in changes:
         name, _, rest = change.strip().partition(" ")
         instruction = INSTRUCTIONS.get(name.upper())

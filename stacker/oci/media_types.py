@@ -52,6 +52,12 @@ LAYER_BY_COMPRESSION: dict[Compression, str] = {
     "zstd": OCI_LAYER_ZSTD,
 }
 
+_DOCKER_LAYERS = {
+    "application/vnd.docker.image.rootfs.diff.tar": OCI_LAYER,
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": OCI_LAYER_GZIP,
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": OCI_LAYER_ZSTD,
+}
+
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST))
 """What is asked of a registry for a tag."""
 
@@ -62,6 +68,11 @@ def compression_of(media_type: str) -> Compression:
         return COMPRESSIONS[media_type]
     except KeyError:
         raise Unsupported(f"layer media type {media_type[:100]!r} is not known") from None
+
+
+def as_oci(media_type: str) -> str:
+    """OCI's name for a layer of Docker's, for a manifest that is OCI's; others stay."""
+    return _DOCKER_LAYERS.get(media_type, media_type)
 
 
 def essence(content_type: str) -> str:

@@ -21,6 +21,46 @@ class ArchiveQuery(Message):
 # requests
 
 
+class MakingBody(Message):
+    """How an image that is made here is to be."""
+
+    reference: str
+    changes: tuple[str, ...] = ()
+    """Instructions as in a Dockerfile: ``CMD ["sh"]``, ``ENV A=b``."""
+    message: str = ""
+    author: str = ""
+    compression: str = "gzip"
+    """``gzip``, ``zstd`` or ``none``"""
+    epoch: int | None = None
+    """SOURCE_DATE_EPOCH: when it was made, and the latest time that a file may have."""
+
+
+class BuildRequest(Message):
+    source: str
+    """Absolute: a directory, or a root file system's tar."""
+    making: MakingBody
+    platform: str | None = None
+    owner: tuple[int, ...] = ()
+    """The user and group of all files; empty: those that they have."""
+
+
+class CommitRequest(Message):
+    container: str
+    making: MakingBody
+    stack: str | None = None
+    pause: bool = True
+    """Its processes do not run meanwhile."""
+
+
+class MountRequest(Message):
+    reference: str
+
+
+class UnmountRequest(Message):
+    image: str
+    """A name, a digest, an id, or the path where it is mounted."""
+
+
 class TagRequest(Message):
     source: str
     target: str
@@ -99,6 +139,10 @@ class Removed(Message):
     files: int = 0
     """That nothing needed any more."""
     size_bytes: int = 0
+
+
+class MountedImages(Message):
+    paths: tuple[str, ...] = ()
 
 
 class VerifiedRow(Message):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.registries.debian import run
+
+TOP = Path("/sys/fs/cgroup")
+PODS = "libpod_parent"
+"""Where podman's own processes are; the name is fixed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +27,11 @@ class Podman:
         return run("podman", *store, *drivers, *arguments, data=data).decode()
 
     def run(self, image: str, *command: str) -> str:
-        """Run a container of the image to its end, without a network or limits."""
-        alone = ("--network", "none", "--cgroups", "disabled", "--runtime", "crun")
-        return self("run", "--rm", *alone, image, *command)
+        """Run a container of the image to its end, without a network."""
+        alone = ("--network", "none", "--runtime", "runc", f"--cgroup-parent=/{self.folder.name}")
+        # its own limits are above what some hosts let root have
+        limits = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+        return self("run", "--rm", *alone, *limits, image, *command)
 
 
 @contextmanager
@@ -37,4 +43,9 @@ def podman() -> Iterator[Podman]:
         yield made
         made("rmi", "--all", "--force")
     finally:
+        for name in (folder.name, PODS):
+            for cgroup in (*TOP.glob(name), *TOP.glob(f"*/{name}")):
+                for path in sorted((cgroup, *cgroup.rglob("*/")), reverse=True):
+                    with suppress(OSError):  # another podman's container is in there
+                        path.rmdir()
         shutil.rmtree(folder, ignore_errors=True)

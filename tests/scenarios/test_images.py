@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.registries.debian import run
+from tests.registries.made import rich_layers, umoci_layout
+from tests.registries.podman import podman
+from tests.registries.trees import tree_of
 from tests.scenarios.conftest import a_stacker
-from tests.support.supervisor import IMAGE, Stacker
+from tests.support.supervisor import IMAGE, Stacker, eventually
 
 pytestmark = pytest.mark.root
 
@@ -19,6 +24,7 @@ pytestmark = pytest.mark.root
 @pytest.fixture(scope="module")
 def stacker(busybox_tar: Path) -> Iterator[Stacker]:
     with a_stacker(busybox_tar) as made:
+        made.up(STACK)  # a supervisor that has something to keep stays
         yield made
 
 
@@ -83,14 +89,12 @@ def test_what_is_not_here_leaves_nothing(stacker: Stacker) -> None:
 
 
 def test_an_image_in_use_is_not_removed(stacker: Stacker) -> None:
-    stacker.up(STACK)
     stacker.ok("image", "tag", IMAGE, "local/other:1")
     stacker.ok("image", "rm", "local/other:1")  # the image has another name
     done = stacker("image", "rm", IMAGE)
     assert done.returncode == 1
     assert "is what container used-web-1 was made of" in done.stderr
     assert names(stacker) == {f"docker.io/{IMAGE}"}
-    stacker.ok("down", "-t", "0", "-p", "used")
 
 
 def test_verify_finds_a_flipped_bit(stacker: Stacker) -> None:
@@ -105,3 +109,116 @@ def test_verify_finds_a_flipped_bit(stacker: Stacker) -> None:
         assert "the file that is mounted differs from what the blob gives" in done.stderr
     finally:
         layer.write_bytes(whole)
+
+
+@pytest.fixture(scope="module")
+def rich(stacker: Stacker) -> Path:
+    """The rich image as `localhost/rich:t`, and what umoci unpacks of it."""
+    layout = umoci_layout(stacker.directory / "rich", rich_layers())
+    stacker.ok("load", str(layout))
+    run("umoci", "unpack", "--image", f"{layout}:t", str(stacker.directory / "bundle"))
+    return stacker.directory / "bundle/rootfs"
+
+
+def test_export_is_what_umoci_unpacks(stacker: Stacker, rich: Path) -> None:
+    target = stacker.directory / "exported"
+    target.mkdir()
+    exported = stacker.directory / "rootfs.tar"
+    stacker.ok("image", "export", "-o", str(exported), "localhost/rich:t")
+    xattrs = ("--xattrs", "--xattrs-include=*")
+    run("tar", "-x", "-C", str(target), "--same-owner", "-p", *xattrs, "-f", str(exported))
+    assert tree_of(target) == tree_of(rich)
+    assert not list((stacker.run / "images").iterdir())
+
+
+def test_a_mount_is_read_only_and_outlives_the_supervisor(stacker: Stacker, rich: Path) -> None:
+    place = Path(stacker.ok("image", "mount", "localhost/rich:t").strip())
+    assert stacker.ok("image", "mount", "localhost/rich:t").strip() == str(place)
+    assert tree_of(place) == tree_of(rich)
+    with pytest.raises(OSError, match="Read-only"):
+        (place / "etc/motd").write_text("x")
+
+    before = stacker.supervisor_pid()
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{before}").exists(), what="its end")
+    assert stacker.ok("image", "mount").split() == [str(place)]
+    assert stacker.supervisor_pid() != before
+    assert (place / "etc/motd").read_text() == "replaced\n"
+
+    assert stacker.ok("image", "unmount", "localhost/rich:t").strip() == str(place)
+    assert not stacker.ok("image", "mount")
+    assert not list((stacker.run / "images").iterdir())
+    done = stacker("image", "unmount", "localhost/rich:t")
+    assert done.returncode == 1
+    assert "is not mounted" in done.stderr
+
+
+CHANGED = f"""
+name: changed
+services:
+  web:
+    image: "{IMAGE}"
+    command:
+      - sh
+      - -c
+      - |
+        echo one > /srv/new; ln /srv/new /srv/hard; ln -s new /srv/soft; chmod 4711 /srv/new
+        rm /etc/group; rm -r /root; mkdir /root; echo fresh > /root/fresh
+        mkfifo /srv/fifo; touch /ready; exec sleep 1000
+    network_mode: host
+    volumes: [data:/data]
+    healthcheck: {{test: [CMD, test, -e, /ready], interval: 1s}}
+volumes: {{data: {{}}}}
+"""
+
+
+def test_commit_is_what_the_container_has(stacker: Stacker) -> None:
+    stacker.up(CHANGED)
+    (record,) = json.loads(stacker.ok("inspect", "-p", "changed", "web"))
+    name = "local/committed:1"
+    stacker.ok("image", "commit", "changed-web-1", name, "--cmd", '["cat", "/srv/new"]', "-m", "m")
+    container = tree_of(Path(record["rootfs"]))
+    place = Path(stacker.ok("image", "mount", name).strip())
+    committed = tree_of(place)
+    stacker.ok("image", "unmount", str(place))
+    stacker.ok("down", "-v", "-t", "0", "-p", "changed")
+
+    # /data is a volume: only the place where it is mounted was made, and is left out
+    container.pop("data", None)
+    assert committed == {path: seen for path, seen in container.items() if path in committed}
+    assert set(container) - set(committed) <= {
+        "etc/hosts", "etc/hostname", "etc/resolv.conf", "dev/pts", "dev/shm", "dev/mqueue",
+    }  # fmt: skip
+    assert committed["srv/new"][5] == committed["srv/hard"][5]  # one file, two names
+    assert "etc/group" not in committed
+
+    rows = stacker.json("image", "history", name)["rows"]
+    assert [row["created_by"] for row in rows] == ["stacker import", "stacker image commit"]
+    assert rows[1]["comment"] == "m"
+    saved = stacker.directory / "committed.tar"
+    stacker.ok("image", "save", "--form", "docker", "-o", str(saved), name)
+    with podman() as other:
+        other("load", "-q", "-i", str(saved))
+        assert other.run(f"docker.io/{name}") == "one\n"
+    assert json.loads(run("skopeo", "inspect", f"docker-archive:{saved}"))["Layers"][0]
+
+
+def test_build_from_is_reproducible(stacker: Stacker, busybox_tar: Path) -> None:
+    stacker.environment["SOURCE_DATE_EPOCH"] = "1500000000"
+    flags = ("--cmd", '["sh"]', "--env", 'GREETING=it\'s "so"', "--label", "a=b c", "--user", "7")
+    try:
+        first = stacker.ok("image", "build-from", str(busybox_tar), "local/built:1", *flags)
+        piped = stacker.ok(
+            "image", "build-from", "-", "local/built:2", *flags, stdin=busybox_tar.read_bytes()
+        )
+    finally:
+        del stacker.environment["SOURCE_DATE_EPOCH"]
+    assert first == piped
+    (inspected,) = json.loads(stacker.ok("image", "inspect", "local/built:1"))
+    assert inspected["names"] == ["docker.io/local/built:1", "docker.io/local/built:2"]
+    assert inspected["created"] == "2017-07-14T02:40:00+00:00"
+    config = inspected["config"]["config"]
+    assert config["Env"] == ['GREETING=it\'s "so"']
+    assert (config["Labels"], config["User"]) == ({"a": "b c"}, "7")
+    done = stacker("image", "build-from", "--env", "nothing", str(busybox_tar), "local/x:1")
+    assert done.returncode == 64

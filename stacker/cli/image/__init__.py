@@ -11,6 +11,11 @@ VERBS = {
     "save": "write images to an archive or an OCI layout",
     "load": "read images from an archive or an OCI layout",
     "import": "make an image of a root file system tar",
+    "export": "write an image's root file system to a tar",
+    "build-from": "make an image of a directory or a root file system tar",
+    "commit": "make an image of what a container has changed",
+    "mount": "mount an image, read-only, or list what is mounted",
+    "unmount": "take a mount of an image away",
     "verify": "read images again, and compare every byte with its digest",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
@@ -82,12 +83,15 @@ async def layout(request: web.Request) -> web.StreamResponse:
 
 
 async def archive(request: web.Request) -> web.StreamResponse:
-    context = context_of(request)
     query = read_query(request, ArchiveQuery)
-    with context.activity.counted():
-        pieces = context.engine.images.archive(_some(query.reference), form=query.form)
+    images = context_of(request).engine.images
+    return await send_tar(request, images.archive(_some(query.reference), form=query.form))
+
+
+async def send_tar(request: web.Request, pieces: AsyncIterator[bytes]) -> web.StreamResponse:
+    """Stream an archive; what cannot be given is said with a status code, before the head."""
+    with context_of(request).activity.counted():
         async with closing(pieces):
-            # what cannot be given is said with a status code: before the head is sent
             first = await anext(pieces)
             async with streaming(request, TAR) as stream:
                 await stream.write(first)

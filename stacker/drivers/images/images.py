@@ -27,6 +27,7 @@ from stacker.drivers.images.import_ import import_tar
 from stacker.drivers.images.keyed_locks import KeyedLocks
 from stacker.drivers.images.load import load
 from stacker.drivers.images.lookup import Lookup
+from stacker.drivers.images.maker import Maker
 from stacker.drivers.images.patience import Patience
 from stacker.drivers.images.pull import Pull
 from stacker.drivers.images.registry import Registry
@@ -87,6 +88,7 @@ class Images:
         self._warnings: list[str] = []
         self._opened = AsyncExitStack()
         self.shelf = Shelf(self._workshop, self._lookup, changed=self._unsettle)
+        self.maker = Maker(self._workshop, self._lookup, host=self._host, changed=self._unsettle)
 
     def take_warnings(self) -> tuple[str, ...]:
         """What had to be repaired since the last call."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from stacker.base import canonical_json, ids
+from stacker.base import ids
 from stacker.base.errors import Corrupt
 from stacker.drivers.images import catalog
 from stacker.drivers.images.layers import LayerBuilder, LayerResult
@@ -20,8 +20,9 @@ from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import changes as image_changes
+from stacker.oci import derive, media_types
 from stacker.oci import digest as digests
-from stacker.oci import media_types
+from stacker.oci.derive import Making
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 from stacker.oci.media_types import Compression
@@ -43,7 +44,10 @@ async def import_tar(
     pins: PinSet,
 ) -> Descriptor:
     """Make the image and name it; its entry."""
-    draft = image_changes.apply(changes)
+    making = Making(
+        created=created, created_by="stacker import", message=message, changes=tuple(changes)
+    )
+    image_changes.apply(changes)  # a wrong one is found before the archive is read
     tar = RootTar(workshop.store)
     try:
         async for piece in pieces(workshop, source):
@@ -54,18 +58,9 @@ async def import_tar(
     finally:
         tar.remove()
 
-    config = canonical_json.dumps(
-        _config(draft, diff_id=diff_id, message=message, created=created, platform=platform)
-    )
+    config = derive.fresh_config(making, platform=platform, diff_id=diff_id)
     config_entry = _descriptor(media_types.OCI_CONFIG, config)
-    manifest = canonical_json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": media_types.OCI_MANIFEST,
-            "config": config_entry.to_json(),
-            "layers": [layer.to_json()],
-        }
-    )
+    manifest = derive.manifest(config_entry, [layer])
     entry = _descriptor(
         media_types.OCI_MANIFEST, manifest, annotations={catalog.REF_NAME: str(reference)}
     )
@@ -139,31 +134,6 @@ class RootTar:
             self._builder.abort()
         for path in (self._blob, self._image):
             path.unlink(missing_ok=True)
-
-
-def _config(
-    draft: image_changes.Draft,
-    *,
-    diff_id: Digest,
-    message: str,
-    created: datetime,
-    platform: Platform,
-) -> dict[str, object]:
-    moment = created.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    history: dict[str, object] = {"created": moment, "created_by": "stacker import"}
-    if message:
-        history["comment"] = message
-    config: dict[str, object] = {
-        "created": moment,
-        "architecture": platform.architecture,
-        "os": platform.os,
-        "config": draft.to_json(),
-        "rootfs": {"type": "layers", "diff_ids": [str(diff_id)]},
-        "history": [history],
-    }
-    if platform.variant:
-        config["variant"] = platform.variant
-    return config
 
 
 def _descriptor(

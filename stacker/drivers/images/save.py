@@ -172,10 +172,10 @@ def _outward(entry: Descriptor) -> Descriptor:
 
 
 def _tag_of(entry: Descriptor) -> str | None:
-    """The name as people write it; None where the image has none but its digest."""
+    """The full name, which no reader completes otherwise; None where it has only a digest."""
     name = catalog.name_of(entry)
     reference = Reference.parse(name) if name else None
-    return None if reference is None or reference.tag is None else reference.familiar
+    return None if reference is None or reference.tag is None else name
 
 
 def _index(entries: Iterable[Descriptor]) -> bytes:

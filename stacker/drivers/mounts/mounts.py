@@ -82,6 +82,19 @@ class Mounts:
         async with self._lock:
             await self._do(f"unmount {target}", lambda: self._tree.unmount(target))
 
+    async def mount_image(self, layers: Sequence[Path], target: Path) -> None:
+        """Stacks the layers (lowest first) read-only at `target`; idempotent."""
+        async with self._lock:
+            await self._prepare()
+            await self._do(
+                f"mount an image at {target}", lambda: self._tree.mount_image(layers, target)
+            )
+
+    async def unmount_image(self, target: Path) -> None:
+        """Unmounts it, and the layers that nothing else uses; no error when not mounted."""
+        async with self._lock:
+            await self._do(f"unmount {target}", lambda: self._tree.unmount_image(target))
+
     async def mount_shared_memory(self, target: Path, *, size: int) -> None:
         """A /dev/shm for several containers; idempotent."""
         async with self._lock:

@@ -39,14 +39,15 @@ class Way(enum.Enum):
 def mount_overlay(
     lowers: Sequence[Path],
     *,
-    upper: Path,
-    work: Path,
+    upper: Path | None,
+    work: Path | None,
     target: Path,
     ways: Sequence[Way] = tuple(Way),
     label: str | None = None,
 ) -> Way:
     """Mounts, the highest of `lowers` first as overlayfs counts, in the first of `ways` that the
-    kernel knows, and returns it. `label` is the SELinux label of all files."""
+    kernel knows, and returns it. Without `upper` and `work` nothing can be written, and there are
+    two lowers or more. `label` is the SELinux label of all files."""
     settings = SETTINGS if label is None else {**SETTINGS, "context": label}
     *others, last = ways
     for way in others:
@@ -66,45 +67,63 @@ def mount_overlay(
 
 
 def _configured(
-    lowers: Sequence[Path], upper: Path, work: Path, target: Path, settings: Mapping[str, str]
+    lowers: Sequence[Path],
+    upper: Path | None,
+    work: Path | None,
+    target: Path,
+    settings: Mapping[str, str],
 ) -> None:
     with Context("overlay") as context:
         context.string("source", "stacker")
         for lower in lowers:
             context.path("lowerdir+", os.fspath(lower))
-        context.path("upperdir", os.fspath(upper))
-        context.path("workdir", os.fspath(work))
+        if upper is not None and work is not None:
+            context.path("upperdir", os.fspath(upper))
+            context.path("workdir", os.fspath(work))
         for key, value in settings.items():
             context.string(key, value)
         context.attach(os.fspath(target), 0)
 
 
 def _classic(
-    lowers: Sequence[Path], upper: Path, work: Path, target: Path, settings: Mapping[str, str]
+    lowers: Sequence[Path],
+    upper: Path | None,
+    work: Path | None,
+    target: Path,
+    settings: Mapping[str, str],
 ) -> None:
-    paths = [os.fspath(path) for path in (upper, work, *lowers)]
-    options = _options(paths, settings)
+    writable = (upper, work) if upper is not None and work is not None else ()
+    paths = [os.fspath(path) for path in (*writable, *lowers)]
+    options = _options(paths, len(writable), settings)
     opened: list[int] = []
     try:
         if len(os.fsencode(options)) >= _PAGE or any(_SPECIAL & set(path) for path in paths):
             opened = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths]
-            options = _options([f"{DESCRIPTOR}{fd}" for fd in opened], settings)
+            names = [f"{DESCRIPTOR}{fd}" for fd in opened]
+            options = _options(names, len(writable), settings)
         linux.mount("stacker", os.fspath(target), "overlay", 0, options)
     finally:
         for fd in opened:
             os.close(fd)
 
 
-def _options(paths: list[str], settings: Mapping[str, str]) -> str:
-    upper, work, *lowers = paths
+def _options(paths: list[str], writable: int, settings: Mapping[str, str]) -> str:
+    """The words of mount(2); the first `writable` paths are the upper and work directories."""
+    keys = ("upperdir", "workdir")[:writable]
+    directories = "".join(
+        f",{key}={path}" for key, path in zip(keys, paths[:writable], strict=True)
+    )
+    lowers = paths[writable:]
     # quoted: a label has commas in it, and only there the kernel looks for quotes
     words = ",".join(
         f'{key}="{value}"' if "," in value else f"{key}={value}" for key, value in settings.items()
     )
-    return f"lowerdir={':'.join(lowers)},upperdir={upper},workdir={work},{words}"
+    return f"lowerdir={':'.join(lowers)}{directories},{words}"
 
 
-_WAYS: dict[Way, Callable[[Sequence[Path], Path, Path, Path, Mapping[str, str]], None]] = {
+_WAYS: dict[
+    Way, Callable[[Sequence[Path], Path | None, Path | None, Path, Mapping[str, str]], None]
+] = {
     Way.CONFIGURED: _configured,
     Way.CLASSIC: _classic,
 }

@@ -84,6 +84,29 @@ class MountTree:
             self._drop_layers(read_table(self._run), None)
             raise
 
+    def mount_image(self, layers: Sequence[Path], target: Path) -> None:
+        """Stacks `layers`, lowest first, read-only at `target`. Idempotent."""
+        target.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if _is_mount(target):
+            return
+        top = _top_of(target)
+        try:
+            lowers = self._lowers(layers)
+            if not top.exists():
+                _make_upper(top, lowers)
+            # the directory on top shows the root's attributes, and one lower is not enough
+            way = mount_overlay(
+                [top, *lowers], upper=None, work=None, target=target, ways=self._ways
+            )
+            self._ways = self._ways[self._ways.index(way) :]
+        except BaseException:
+            self.unmount_image(target)
+            raise
+
+    def unmount_image(self, target: Path) -> None:
+        self.unmount(target)
+        _remove_directory(_top_of(target))
+
     def mount_shared_memory(self, target: Path, size: int) -> None:
         """A tmpfs at `target`. Idempotent."""
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -208,6 +231,11 @@ def _is_mount(path: Path) -> bool:
         return os.lstat(path).st_dev != os.lstat(path.parent).st_dev
     except FileNotFoundError:
         return False
+
+
+def _top_of(target: Path) -> Path:
+    """The empty directory that lies over an image's layers."""
+    return target.with_name(f"{target.name}.top")
 
 
 def _make_upper(upper: Path, lowers: Sequence[Path]) -> None:

@@ -139,7 +139,7 @@ async def test_several_names_of_one_image_are_one_item(rich: Images) -> None:
         for layer in item["Layers"]:
             content = tar.extractfile(layer).read()  # type: ignore[union-attr]
             assert f"{hashlib.sha256(content).hexdigest()}.tar" == layer
-    assert item["RepoTags"] == [NAME, "rich:two"]
+    assert item["RepoTags"] == [NAME, "docker.io/library/rich:two"]
 
 
 async def test_a_sound_image_verifies(rich: Images, root: Path) -> None:

@@ -81,6 +81,7 @@ QUERIES = {
     ("GET", "/v1/images/inspect"): images.ImageQuery,
     ("GET", "/v1/images/history"): images.ImageQuery,
     ("GET", "/v1/images/archive"): images.ArchiveQuery,
+    ("GET", "/v1/images/rootfs"): images.ImageQuery,
     ("GET", "/v1/stacks/{stack}/wait"): queries.WaitQuery,
     ("GET", "/v1/stacks/{stack}/logs"): queries.LogsQuery,
 }

@@ -1,0 +1,209 @@
+"""Images that are made here: of a tree, of a root file system's tar, of a container's changes.
+
+Called by the engine through `Images.maker`. One layer is made; the config is derived; the name
+comes last, as with a pull.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from stacker.base.errors import Invalid, NotFound
+from stacker.drivers.images import catalog
+from stacker.drivers.images.layer_decompress import DECOMPRESSORS
+from stacker.drivers.images.lookup import Lookup
+from stacker.drivers.images.made_layer import MadeLayer
+from stacker.drivers.images.pins import PinSet
+from stacker.drivers.images.rewrite import Rewriter
+from stacker.drivers.images.sources import compression_of
+from stacker.drivers.images.steps import on_disk, step
+from stacker.drivers.images.tree_archive import PIECE, archive
+from stacker.drivers.images.workshop import Workshop
+from stacker.oci import derive, documents, image_config, media_types
+from stacker.oci import digest as digests
+from stacker.oci.chain_id import chain_ids
+from stacker.oci.derive import Making
+from stacker.oci.descriptor import Descriptor
+from stacker.oci.digest import Digest
+from stacker.oci.image import Image
+from stacker.oci.media_types import Compression
+from stacker.oci.platform import Platform
+from stacker.oci.reference import Reference
+from stacker.oci.tree import TreeOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """What a new image goes on from; all of it empty where it begins."""
+
+    config: bytes
+    layers: tuple[Descriptor, ...]
+    diff_ids: tuple[Digest, ...]
+
+
+class Maker:
+    def __init__(
+        self, workshop: Workshop, lookup: Lookup, *, host: Platform, changed: Callable[[], None]
+    ) -> None:
+        self._workshop = workshop
+        self._lookup = lookup
+        self._host = host
+        self._changed = changed
+
+    async def build(
+        self,
+        source: Path,
+        *,
+        reference: str,
+        making: Making,
+        compression: str,
+        platform: str | None = None,
+        options: TreeOptions,
+    ) -> Image:
+        """Make an image of a directory, or of a root file system's tar."""
+        wanted = Platform.parse(platform) if platform else self._host
+        is_tree = await self._workshop.in_thread(source.is_dir)
+        pieces = partial(archive if is_tree else _rewritten, source, options)
+        with step(f"build {reference}"):
+            return await self._make(
+                pieces,
+                reference=reference,
+                compression=compression,
+                base=None,
+                config=lambda diff_id: derive.fresh_config(
+                    making, platform=wanted, diff_id=diff_id
+                ),
+            )
+
+    async def commit(
+        self,
+        upper: Path,
+        *,
+        base_id: str,
+        reference: str,
+        making: Making,
+        compression: str,
+        options: TreeOptions,
+    ) -> Image:
+        """Make an image of another and what a container has changed over it."""
+        with step(f"commit {reference}"):
+            base = await self._workshop.in_thread(self._base, base_id)
+            return await self._make(
+                partial(archive, upper, replace(options, overlay=True)),
+                reference=reference,
+                compression=compression,
+                base=base,
+                config=lambda diff_id: derive.derived_config(base.config, making, diff_id=diff_id),
+            )
+
+    async def export(self, tree: Path) -> AsyncIterator[bytes]:
+        """Yield a mounted tree as a tar."""
+        pieces = archive(tree, TreeOptions())
+        while (piece := await self._workshop.in_thread(next, pieces, None)) is not None:
+            yield piece
+
+    async def _make(
+        self,
+        pieces: Callable[[], Generator[bytes]],
+        *,
+        reference: str,
+        compression: str,
+        base: _Base | None,
+        config: Callable[[Digest], bytes],
+    ) -> Image:
+        name = Reference.parse(reference)
+        if name.digest is not None:
+            raise Invalid(f"{reference}: an image that is made here cannot be named so")
+        packed = _compression(compression)
+
+        store = self._workshop.store
+        before = base.layers if base else ()
+        below = base.diff_ids if base else ()
+        with self._workshop.pins.held() as pins:
+            await pins.add((*(layer.digest for layer in before), *below, *chain_ids(below)))
+            layer, diff_id = await self._layer(pieces, packed, pins)
+            data = config(diff_id)
+            config_entry = _descriptor(media_types.OCI_CONFIG, data)
+            manifest = derive.manifest(config_entry, (*before, layer))
+            entry = replace(
+                _descriptor(media_types.OCI_MANIFEST, manifest),
+                annotations={catalog.REF_NAME: str(name)},
+            )
+            diff_ids = (*below, diff_id)
+            await pins.add((config_entry.digest, entry.digest, *chain_ids(diff_ids)))
+            await self._workshop.in_thread(store.correct, diff_ids)
+            await self._workshop.in_thread(store.add_document, data, config_entry.digest)
+            await self._workshop.in_thread(store.add_document, manifest, entry.digest)
+            await self._workshop.in_thread(store.name, entry)
+            image = await self._workshop.in_thread(self._lookup.of_entry, entry)
+        self._changed()
+        return image
+
+    async def _layer(
+        self, pieces: Callable[[], Generator[bytes]], compression: Compression, pins: PinSet
+    ) -> tuple[Descriptor, Digest]:
+        made = await self._workshop.in_thread(MadeLayer, self._workshop.store, compression)
+        try:
+            await self._workshop.in_thread(_feed, made, pieces())
+            layer, diff_id = await self._workshop.in_thread(made.finish)
+            await pins.add((layer.digest, diff_id))
+            await self._workshop.in_thread(made.publish, layer, diff_id)
+        finally:
+            made.remove()
+        return layer, diff_id
+
+    def _base(self, image_id: str) -> _Base:
+        store = self._workshop.store
+        entry = self._lookup.entry(image_id)
+        if entry is None:
+            raise NotFound(f"the image {image_id} that it was made of is not here any more")
+
+        manifest = documents.parse_manifest(store.read_document(entry), expected=entry.media_type)
+        config = store.read_document(manifest.config)
+        layers = tuple(
+            replace(layer, media_type=media_types.as_oci(layer.media_type))
+            for layer in manifest.layers
+        )
+        return _Base(config=config, layers=layers, diff_ids=image_config.parse(config).diff_ids)
+
+
+def _feed(made: MadeLayer, pieces: Generator[bytes]) -> None:
+    with closing(pieces):
+        for piece in pieces:
+            made.feed(piece)
+
+
+def _rewritten(source: Path, options: TreeOptions) -> Generator[bytes]:
+    """A tar written anew: packed as it may be, whatever its headers are like."""
+    out: list[bytes] = []
+    rewriter = Rewriter(options)
+
+    def take(piece: bytes) -> None:
+        out.extend(rewriter.feed(piece))
+
+    with on_disk("read archive"), source.open("rb") as stream:
+        piece = stream.read(PIECE)
+        unpacker = DECOMPRESSORS[compression_of(piece)](take)
+        while piece:
+            unpacker.feed(piece)
+            yield from out
+            out.clear()
+            piece = stream.read(PIECE)
+        unpacker.finish()
+    yield from out
+    yield from rewriter.finish()
+
+
+def _compression(name: str) -> Compression:
+    for known in media_types.LAYER_BY_COMPRESSION:
+        if known == name:
+            return known
+    raise Invalid(f"{name[:40]!r} is no compression: gzip, zstd or none")
+
+
+def _descriptor(media_type: str, data: bytes) -> Descriptor:
+    return Descriptor(media_type=media_type, digest=digests.of(data), size=len(data))
