@@ -51,6 +51,14 @@ class Lookup:
 
         return None
 
+    def entry(self, text: str) -> Descriptor | None:
+        """The entry of the whole image that `find` would give. Blocks."""
+        return next((entry for entry in self._matches(text) if self._image(entry)), None)
+
+    def entry_as_it_is(self, text: str) -> Descriptor | None:
+        """The entry, whether or not all that it leads to is sound. Blocks."""
+        return next(iter(self._matches(text)), None)
+
     def of_entry(self, entry: Descriptor) -> Image:
         """The image that has just been completed. Blocks."""
         image = self._image(entry)
