@@ -24,7 +24,7 @@ from stacker.drivers.host.probe import probe
 from stacker.drivers.host.selinux import levels_in_use
 from stacker.drivers.host.watch import watch_files
 from stacker.drivers.images.images import Images
-from stacker.drivers.images.patience import Patience
+from stacker.drivers.images.registry.patience import Patience
 from stacker.drivers.mounts.mounts import Mounts
 from stacker.drivers.networks.networks import Networks
 from stacker.drivers.state.files import Records

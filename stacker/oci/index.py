@@ -19,14 +19,19 @@ class Index:
     media_type: str
     manifests: tuple[Descriptor, ...]
     annotations: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    artifact_type: str | None = None
+    subject: Descriptor | None = None
     raw: bytes = field(repr=False)
 
 
 def from_fields(fields: Fields, *, media_type: str, raw: bytes) -> Index:
     """Build an index from a document whose type `documents.parse` has settled."""
+    subject = fields.child("subject")
     return Index(
         media_type=media_type,
         manifests=tuple(map(descriptor.parse, fields.children("manifests", limit=ENTRY_LIMIT))),
         annotations=fields.text_map("annotations"),
+        artifact_type=fields.text_or_none("artifactType"),
+        subject=descriptor.parse(subject) if subject else None,
         raw=raw,
     )

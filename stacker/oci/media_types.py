@@ -78,3 +78,8 @@ def as_oci(media_type: str) -> str:
 def essence(content_type: str) -> str:
     """A Content-Type header without its parameters."""
     return content_type.partition(";")[0].strip().lower()
+
+
+def is_distributable(media_type: str) -> bool:
+    """Whether a layer may be pushed: some licences forbid it, and its type says so."""
+    return "nondistributable" not in media_type and ".foreign." not in media_type

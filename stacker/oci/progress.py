@@ -1,4 +1,4 @@
-"""How far a pull is: one event a step of a layer, for progress bars and `--json`."""
+"""How far a pull or push is: one event a step of a blob, for progress bars and `--json`."""
 
 from __future__ import annotations
 
@@ -29,3 +29,28 @@ class PullProgress:
     total: int = 0
     note: str = ""
     """Why it waits: the error that is being retried."""
+
+
+class PushState(StrEnum):
+    WAITING = "waiting"
+    UPLOADING = "uploading"
+    RETRYING = "retrying"
+    PRESENT = "present"
+    """The registry had it."""
+    MOUNTED = "mounted"
+    """The registry had it in another repository."""
+    SKIPPED = "skipped"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushProgress:
+    reference: str
+    blob: str
+    """The digest of the blob; empty for the image as a whole."""
+    state: PushState
+    current: int = 0
+    """Bytes so far."""
+    total: int = 0
+    note: str = ""
+    """Why it waits, or was left out."""

@@ -49,7 +49,8 @@ def debian_registry(
     lines = [
         "version: 0.1",
         "log: {level: info, accesslog: {disabled: true}}",
-        f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}",
+        f"storage: {{filesystem: {{rootdirectory: {folder}/data}}, delete: {{enabled: true}}}}",
+        "validation: {manifests: {urls: {allow: ['^https://example.org/']}}}",
         "http:",
         "  addr: 127.0.0.1:0",
     ]

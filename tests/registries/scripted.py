@@ -1,5 +1,7 @@
 """A registry in this process that serves what it is given, and lies when a test tells it to.
 
+It takes pushes as well (`shelves`), and passes the suite of the client that the real one passes.
+
 A test bends answers with a `Bend`: a function that may answer a request itself, or return None for
 the honest answer. Every request is recorded with its headers, so that a test can count credentials.
 """
@@ -7,7 +9,6 @@ the honest answer. Every request is recorded with its headers, so that a test ca
 from __future__ import annotations
 
 import json
-import re
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,10 +19,9 @@ from typing import Self
 from aiohttp import web
 
 from tests.registries.made import MANIFEST, TinyImage, digest_of
+from tests.registries.shelves import Shelves, error, ranged
 
 Bend = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
-
-_RANGE = re.compile(r"bytes=(\d+)-")
 
 
 @dataclass(slots=True)
@@ -42,11 +42,13 @@ class ScriptedRegistry:
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, tuple[str, bytes]] = {}
         """Tag or digest → media type and bytes."""
+        self.shelves = Shelves()
+        """What has been pushed."""
         self.seen: list[Seen] = []
         self.bend: Bend | None = None
         self.host = ""
         self._tls = tls
-        app = web.Application()
+        app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/{rest:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
 
@@ -87,10 +89,10 @@ class ScriptedRegistry:
         self.seen.append(Seen(request.method, request.path_qs, dict(request.headers)))
         if self.bend is not None and (bent := await self.bend(request)) is not None:
             return bent
-        return self.honest(request)
+        return await self.shelves.answer(request) or self.honest(request)
 
     def honest(self, request: web.Request) -> web.Response:
-        """The answer of the distribution specification."""
+        """The answer of the distribution specification, for what a test has added."""
         if request.path == "/v2/":
             return web.Response()
 
@@ -103,20 +105,6 @@ class ScriptedRegistry:
                 headers={"Docker-Content-Digest": digest_of(data)},
             )
         if what.endswith("/blobs") and name in self.blobs:
-            return _ranged(request, self.blobs[name])
+            return ranged(request, self.blobs[name])
 
-        errors = {"errors": [{"code": "NAME_UNKNOWN", "message": "no such thing"}]}
-        return web.json_response(errors, status=404)
-
-
-def _ranged(request: web.Request, data: bytes) -> web.Response:
-    match = _RANGE.fullmatch(request.headers.get("Range", ""))
-    if match is None:
-        return web.Response(body=data, content_type="application/octet-stream")
-
-    start = int(match[1])
-    return web.Response(
-        status=206,
-        body=data[start:],
-        headers={"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"},
-    )
+        return error(404, "NAME_UNKNOWN")

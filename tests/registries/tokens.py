@@ -69,12 +69,10 @@ class TokenServer:
 
     async def _token(self, request: web.Request) -> web.Response:
         header = request.headers.get("Authorization")
-        scope = request.query.get("scope", "")
-        self.requests.append(Issued(scope, header))
+        scopes = request.query.getall("scope", [])
+        self.requests.append(Issued(" ".join(scopes), header))
         allowed = self._anonymous or header == encode_basic_auth(USER, PASSWORD)
-        kind, _, rest = scope.partition(":")
-        name, _, actions = rest.rpartition(":")
-        granted = [{"type": kind, "name": name, "actions": actions.split(",")}] if allowed else []
+        granted = [_access(scope) for scope in scopes] if allowed else []
         now = int(time.time())
         return web.json_response(
             {
@@ -99,6 +97,12 @@ class TokenServer:
         signed = ".".join(_encoded(json.dumps(part).encode()) for part in (header, claims))
         signature = run("openssl", "dgst", "-sha256", "-sign", str(self._key), data=signed.encode())
         return f"{signed}.{_encoded(signature)}"
+
+
+def _access(scope: str) -> dict[str, object]:
+    kind, _, rest = scope.partition(":")
+    name, _, actions = rest.rpartition(":")
+    return {"type": kind, "name": name, "actions": actions.split(",")}
 
 
 def _encoded(data: bytes) -> str:

@@ -43,6 +43,13 @@ def collect(store: Store, *, pinned: Collection[Digest]) -> Collected:
     return Collected(files=files, size_bytes=size_bytes)
 
 
+def reach(store: Store, entry: Descriptor) -> frozenset[Digest]:
+    """All that an entry leads to, with diff ids and chain ids. Blocks."""
+    found: set[Digest] = set()
+    _mark(store, entry, found)
+    return frozenset(found)
+
+
 def _mark(store: Store, entry: Descriptor, needed: set[Digest], depth: int = 0) -> None:
     """Add all that an entry leads to, with diff ids and chain ids.
 

@@ -20,27 +20,29 @@ from anyio import CapacityLimiter, to_thread
 
 from stacker.base import clock
 from stacker.base.errors import Invalid, NotFound, StackerError
-from stacker.drivers.images import catalog, credentials, tls, trust
-from stacker.drivers.images.auth import Authorizer
+from stacker.drivers.images import catalog
 from stacker.drivers.images.collect import Collected, collect
 from stacker.drivers.images.import_ import import_tar
 from stacker.drivers.images.keyed_locks import KeyedLocks
 from stacker.drivers.images.load import load
 from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.maker import Maker
-from stacker.drivers.images.patience import Patience
 from stacker.drivers.images.pull import Pull
-from stacker.drivers.images.registry import Registry
+from stacker.drivers.images.push import push
+from stacker.drivers.images.registry import credentials, tls, trust
+from stacker.drivers.images.registry.patience import Patience
+from stacker.drivers.images.registry.registries import Registries
+from stacker.drivers.images.registry.uploads import CHUNK
+from stacker.drivers.images.remote import Remote
 from stacker.drivers.images.shelf import Shelf
 from stacker.drivers.images.sources import Source
 from stacker.drivers.images.steps import step
 from stacker.drivers.images.store import Store
-from stacker.drivers.images.transport import Transport
-from stacker.drivers.images.trust import Home
+from stacker.drivers.images.transfer import Sent
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci.image import Image
 from stacker.oci.platform import Platform
-from stacker.oci.progress import PullProgress, PullState
+from stacker.oci.progress import PullProgress, PullState, PushProgress
 from stacker.oci.reference import Reference
 
 POLICIES = {
@@ -64,6 +66,7 @@ class Images:
         certificate_directories: Sequence[Path] = tls.DEFAULT_DIRECTORIES,
         realms: Mapping[str, frozenset[str]] = trust.OWN_REALMS,
         patience: Patience | None = None,
+        upload_chunk: int = CHUNK,
         boot_id: str | None = None,
     ) -> None:
         """Open the store under `root`; cheap, and made when it is not there.
@@ -75,13 +78,17 @@ class Images:
             store=Store(root, boot_id=boot_id), threads=CapacityLimiter(os.cpu_count() or 1)
         )
         self._lookup = Lookup(self._workshop.store)
-        self._insecure = frozenset(insecure_registries)
-        self._auth_files = (
-            credentials.default_files(os.environ) if auth_files is None else tuple(auth_files)
+        self._registries = Registries(
+            insecure=insecure_registries,
+            auth_files=(
+                credentials.default_files(os.environ) if auth_files is None else tuple(auth_files)
+            ),
+            certificate_directories=certificate_directories,
+            realms=realms,
+            patience=patience,
+            chunk=upload_chunk,
         )
-        self._certificate_directories = tuple(certificate_directories)
-        self._realms = realms
-        self._patience = patience or Patience()
+        self.remote = Remote(self._registries)
         self._host = Platform.make(os="linux", architecture=os.uname().machine)
         self._reference_locks = KeyedLocks()
         self._unsettled = anyio.Event()
@@ -180,6 +187,26 @@ class Images:
         self._unsettle()
         return image
 
+    async def push(
+        self,
+        reference: str,
+        *,
+        target: str | None = None,
+        progress: Callable[[PushProgress], None] = lambda _: None,
+    ) -> Sent:
+        """Push what has this name here, to the registry that it names or to another name.
+
+        The bytes of the manifest stay what they are, and so does its digest.
+        """
+        return await push(
+            self._workshop,
+            self._lookup,
+            self._registries,
+            reference,
+            target=Reference.parse(target or reference),
+            progress=progress,
+        )
+
     async def list(self) -> tuple[Image, ...]:
         """Every whole image, by name."""
         return await to_thread.run_sync(self._lookup.all)
@@ -253,31 +280,17 @@ class Images:
         platform: Platform,
         progress: Callable[[PullProgress], None],
     ) -> Image:
-        home = Home.of(reference.domain, insecure=self._insecure, realms=self._realms)
-        with step(f"pull {reference}"):
-            async with AsyncExitStack() as stack:
-                pins = stack.enter_context(self._workshop.pins.held())
-                transport = await stack.enter_async_context(
-                    Transport(
-                        home,
-                        patience=self._patience,
-                        tls=tls.context_for(reference.domain, self._certificate_directories),
-                    )
-                )
-                found = credentials.find(
-                    self._auth_files, domain=reference.domain, path=reference.path
-                )
-                authorizer = Authorizer(transport, path=reference.path, credentials=found)
-                registry = Registry(transport, authorizer, path=reference.path)
+        with step(f"pull {reference}"), self._workshop.pins.held() as pins:
+            async with self._registries.repository(reference) as repository:
                 entry = await Pull(
                     self._workshop,
-                    registry,
+                    repository,
                     reference,
                     platform=platform,
-                    patience=self._patience,
+                    patience=self._registries.patience,
                     pins=pins,
                     report=progress,
                 ).run()
-                image = await self._workshop.in_thread(self._lookup.of_entry, entry)
+            image = await self._workshop.in_thread(self._lookup.of_entry, entry)
         self._unsettle()
         return image

@@ -15,11 +15,11 @@ from stacker.base.errors import Corrupt, NotFound, Unavailable, Unsupported
 from stacker.drivers.images import catalog
 from stacker.drivers.images.intake import Intake
 from stacker.drivers.images.parallel import run_all
-from stacker.drivers.images.patience import Patience
 from stacker.drivers.images.pins import PinSet
 from stacker.drivers.images.provide import provide
-from stacker.drivers.images.registry import FetchedDocument, Registry
-from stacker.drivers.images.retry import retrying
+from stacker.drivers.images.registry.patience import Patience
+from stacker.drivers.images.registry.repository import FetchedDocument, Repository
+from stacker.drivers.images.registry.retry import retrying
 from stacker.drivers.images.steps import step
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import documents, image_config
@@ -41,7 +41,7 @@ class Pull:
     def __init__(
         self,
         workshop: Workshop,
-        registry: Registry,
+        repository: Repository,
         reference: Reference,
         *,
         platform: Platform,
@@ -53,7 +53,7 @@ class Pull:
         self._workshop = workshop
         self._in_thread = workshop.in_thread
         self._patience = patience
-        self._registry = registry
+        self._repository = repository
         self._reference = reference
         self._platform = platform
         self._pins = pins
@@ -94,7 +94,7 @@ class Pull:
 
     async def _document(self, name: str) -> FetchedDocument:
         return await retrying(
-            lambda: self._registry.manifest(name),
+            lambda: self._repository.manifest(name),
             patience=self._patience,
             on_wait=lambda error, delay_s: self._tell(
                 PullState.RETRYING, note=_why(error, delay_s)
@@ -187,7 +187,7 @@ class Pull:
         if intake.position == descriptor.size:
             return
 
-        async with self._registry.blob(descriptor, offset=intake.position) as answer:
+        async with self._repository.blob(descriptor, offset=intake.position) as answer:
             # a server that knows no ranges sends all of it: what we have is skipped
             skip = intake.position if answer.status == 200 else 0
             self._tell(PullState.DOWNLOADING, descriptor, current=intake.position)

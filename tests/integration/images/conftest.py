@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stacker.drivers.images.images import Images
-from stacker.drivers.images.patience import Patience
+from stacker.drivers.images.registry.patience import Patience
 from tests.registries.debian import DebianRegistry, debian_registry
 from tests.registries.made import rich_layers, umoci_layout
 from tests.registries.scripted import ScriptedRegistry

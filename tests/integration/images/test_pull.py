@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,6 @@ from stacker.oci.progress import PullProgress, PullState
 from tests.integration.images.conftest import OpenImages
 from tests.registries.debian import (
     PASSWORD,
-    USER,
     DebianRegistry,
     debian_registry,
     htpasswd_auth,
@@ -31,6 +29,7 @@ from tests.registries.made import MANIFEST, dependent_layers, digest_of, umoci_l
 from tests.registries.scripted import ScriptedRegistry
 from tests.registries.tokens import TokenServer
 from tests.registries.trees import tree_of
+from tests.support.auth import auth_file
 
 
 @pytest.fixture(scope="session")
@@ -273,12 +272,10 @@ async def test_basic_authentication(layout: Path, open_images: OpenImages, tmp_p
         with pytest.raises(Denied, match="wants credentials, and there are none"):
             await open_images().ensure(name)
         with pytest.raises(Denied, match="refuses the credentials of 'user'") as refused:
-            await open_images(auth_files=[_auth_file(tmp_path, registry.host, "wrong")]).ensure(
-                name
-            )
+            await open_images(auth_files=[auth_file(tmp_path, registry.host, "wrong")]).ensure(name)
         assert "wrong" not in str(refused.value)
 
-        login = _auth_file(tmp_path, registry.host, PASSWORD)
+        login = auth_file(tmp_path, registry.host, PASSWORD)
         assert (await open_images(auth_files=[login]).ensure(name)).config.cmd == ("/bin/su",)
 
 
@@ -289,7 +286,7 @@ async def test_token_authentication(layout: Path, open_images: OpenImages, tmp_p
             push = ("copy", f"oci:{layout}:t", f"docker://{name}")
             await anyio.to_thread.run_sync(lambda: registry.skopeo(*push[1:], credentials=True))
             realm_host = tokens.realm.removeprefix("http://").removesuffix("/token")
-            login = _auth_file(tmp_path, registry.host, PASSWORD)
+            login = auth_file(tmp_path, registry.host, PASSWORD)
             tokens.requests.clear()
 
             # the token server is another host: it gets no credentials unless it is known to belong
@@ -363,13 +360,6 @@ async def test_settled_content_survives_a_power_cut(
 
 def images_blobs(tmp_path: Path) -> Path:
     return tmp_path / "root/images/blobs/sha256"
-
-
-def _auth_file(folder: Path, host: str, password: str) -> Path:
-    file = folder / f"auth-{password.replace(' ', '')}.json"
-    auth = base64.b64encode(f"{USER}:{password}".encode()).decode()
-    file.write_text(json.dumps({"auths": {host: {"auth": auth}}}))
-    return file
 
 
 def _entry(media_type: str | None, raw: bytes, architecture: str) -> dict[str, object]:

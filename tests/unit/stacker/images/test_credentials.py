@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stacker.base.errors import Corrupt, Invalid
-from stacker.drivers.images import credentials
-from stacker.drivers.images.credentials import Credentials
+from stacker.drivers.images.registry import credentials
+from stacker.drivers.images.registry.credentials import Credentials
 
 
 def coded(user: str, password: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacker.base.errors import Unavailable
-from stacker.drivers.images.patience import Floor, Patience
+from stacker.drivers.images.registry.patience import Floor, Patience
 
 PATIENCE = Patience(tries=5, backoff_s=1, backoff_cap_s=6, retry_after_cap_s=60)
 

@@ -8,8 +8,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from stacker.base.errors import Denied
-from stacker.drivers.images.resolver import GuardedResolver
-from stacker.drivers.images.trust import Home
+from stacker.drivers.images.registry.resolver import GuardedResolver
+from stacker.drivers.images.registry.trust import Home
 
 NAMES = {
     "registry.example.com": ["93.184.216.34"],

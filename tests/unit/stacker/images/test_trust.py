@@ -6,8 +6,8 @@ import pytest
 from yarl import URL
 
 from stacker.base.errors import Denied
-from stacker.drivers.images import trust
-from stacker.drivers.images.trust import Home
+from stacker.drivers.images.registry import trust
+from stacker.drivers.images.registry.trust import Home
 
 HUB = Home.of("docker.io")
 OWN = Home.of("registry.example.com:5000")

@@ -13,9 +13,9 @@ from typing import NoReturn
 from aiohttp import hdrs
 
 from stacker.base import clock
-from stacker.base.errors import Denied, Failed, NotFound, StackerError, Unavailable
-from stacker.drivers.images import trust
-from stacker.drivers.images.transport import ERROR_BODY_LIMIT, Answer
+from stacker.base.errors import Denied, Failed, NotFound, StackerError, Unavailable, Unsupported
+from stacker.drivers.images.registry import trust
+from stacker.drivers.images.registry.transport import ERROR_BODY_LIMIT, Answer
 from stacker.oci.fields import load_object
 
 MESSAGE_LIMIT = 200
@@ -24,6 +24,7 @@ BY_STATUS: dict[int, tuple[type[StackerError], str]] = {
     401: (Denied, "wants other credentials"),
     403: (Denied, "denies access"),
     404: (NotFound, "does not have it"),
+    405: (Unsupported, "does not do that"),
     408: (Unavailable, "timed out"),
     410: (NotFound, "has it no more"),
     425: (Unavailable, "is not ready"),

@@ -12,7 +12,7 @@ from typing import TypeVar
 import anyio
 
 from stacker.base.errors import Unavailable
-from stacker.drivers.images.patience import Patience
+from stacker.drivers.images.registry.patience import Patience
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 """Answering a registry's 401: basic credentials or a bearer token (RFC 6750, RFC 7617).
 
-One `Authorizer` for one repository and one pull. Where credentials may go is decided in `trust`;
-a token server that may not have them is asked without.
+One `Authorizer` for one piece of work with one registry. Where credentials may go is decided in
+`trust`; a token server that may not have them is asked without.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from aiohttp import hdrs
 from yarl import URL
 
 from stacker.base.errors import Corrupt, Denied, Unavailable
-from stacker.drivers.images import trust
-from stacker.drivers.images.answers import raise_for
-from stacker.drivers.images.credentials import Credentials
-from stacker.drivers.images.transport import Transport
+from stacker.drivers.images.registry import trust
+from stacker.drivers.images.registry.answers import raise_for
+from stacker.drivers.images.registry.credentials import Credentials
+from stacker.drivers.images.registry.transport import Transport
 from stacker.oci.challenge import Challenge
 from stacker.oci.fields import load_object
 
@@ -29,9 +29,12 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}", re.ASCII)
 class Authorizer:
     """Holds the Authorization header that the registry has last accepted, if it wants one."""
 
-    def __init__(self, transport: Transport, *, path: str, credentials: Credentials | None) -> None:
+    def __init__(
+        self, transport: Transport, *, scopes: Sequence[str], credentials: Credentials | None
+    ) -> None:
+        """`scopes` is what is asked of a token server, whatever the registry's challenge says."""
         self._transport = transport
-        self._scope = f"repository:{path}:pull"
+        self._scopes = tuple(scopes)
         self._credentials = credentials
         self._lock = anyio.Lock()
         self.header: str | None = None
@@ -73,14 +76,14 @@ class Authorizer:
             raise Denied(f"{registry.host} names no token server")
 
         url = self._transport.checked_hop(registry, realm)
-        query = {"scope": self._scope}
+        query = [("scope", scope) for scope in self._scopes]
         if service := challenge.parameters.get("service"):
-            query["service"] = service
+            query.append(("service", service))
         trusted = trust.may_have_credentials(url, registry=registry, home=self._transport.home)
         credentials = self._credentials if trusted else None
         try:
             async with self._transport.request(
-                url.update_query(query),
+                url.extend_query(query),
                 headers={hdrs.ACCEPT: "application/json"},
                 authorization=credentials.basic if credentials else None,
             ) as answer:

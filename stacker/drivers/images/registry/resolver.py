@@ -13,8 +13,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from stacker.base.errors import Denied
-from stacker.drivers.images import trust
-from stacker.drivers.images.trust import Home
+from stacker.drivers.images.registry import trust
+from stacker.drivers.images.registry.trust import Home
 
 
 class GuardedResolver(AbstractResolver):

@@ -22,13 +22,16 @@ from yarl import URL
 
 from stacker.base import clock
 from stacker.base.errors import Corrupt, Denied, StackerError, Unavailable
-from stacker.drivers.images import trust
-from stacker.drivers.images.patience import Floor, Patience
-from stacker.drivers.images.resolver import GuardedResolver
-from stacker.drivers.images.trust import Home
+from stacker.drivers.images.registry import trust
+from stacker.drivers.images.registry.body import Body, Sending
+from stacker.drivers.images.registry.patience import Floor, Patience
+from stacker.drivers.images.registry.resolver import GuardedResolver
+from stacker.drivers.images.registry.trust import Home
 
 REDIRECT_LIMIT = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+SAME_METHOD = frozenset({307, 308})
+"""Those after which more than a look is repeated (RFC 9110 15.4)."""
 ERROR_BODY_LIMIT = 64 * 1024
 BUFFER = 1024 * 1024
 """aiohttp reads ahead up to twice this while a piece is worked on in a thread."""
@@ -134,16 +137,18 @@ class Transport:
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
         authorization: str | None = None,
+        body: Body | None = None,
     ) -> AsyncGenerator[Answer]:
         """One request, with its redirects; the last answer, whatever its status."""
+        followed = REDIRECTS if method in ("GET", "HEAD") else SAME_METHOD
         first, hops = url, 0
         while True:
             sent = CIMultiDict(headers or {})
             if authorization is not None and trust.same_origin(first, url):
                 sent[hdrs.AUTHORIZATION] = authorization
-            async with self._one(method, url, sent) as answer:
+            async with self._one(method, url, sent, body) as answer:
                 location = answer.header(hdrs.LOCATION)
-                if answer.status not in REDIRECTS or location is None:
+                if answer.status not in followed or location is None:
                     yield answer
                     return
 
@@ -165,17 +170,40 @@ class Transport:
 
     @asynccontextmanager
     async def _one(
-        self, method: str, url: URL, headers: CIMultiDict[str]
+        self, method: str, url: URL, headers: CIMultiDict[str], body: Body | None
     ) -> AsyncGenerator[Answer]:
         assert self._session is not None, "the transport is not open"
-        with translated(url):
-            response = await self._session.request(
-                method, url, headers=headers, allow_redirects=False
-            )
+        if body is None:
+            with translated(url):
+                response = await self._session.request(
+                    method, url, headers=headers, allow_redirects=False
+                )
+        else:
+            response = await self._send(self._session, method, url, headers, body)
         try:
             yield Answer(response, self.patience)
         finally:
             response.close()
+
+    async def _send(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        url: URL,
+        headers: CIMultiDict[str],
+        body: Body,
+    ) -> aiohttp.ClientResponse:
+        headers[hdrs.CONTENT_TYPE] = body.media_type
+        headers[hdrs.CONTENT_LENGTH] = str(body.size)
+        sending = Sending(body, stall_s=self.patience.answer_s)
+        try:
+            with sending.scope, translated(url):
+                return await session.request(
+                    method, url, headers=headers, data=sending.pieces(), allow_redirects=False
+                )
+        except StackerError as error:
+            raise sending.error or error from error
+        raise Unavailable(f"{url.host}:{url.port} takes nothing of what is sent")
 
 
 @contextmanager
