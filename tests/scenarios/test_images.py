@@ -106,7 +106,7 @@ def test_verify_finds_a_flipped_bit(stacker: Stacker) -> None:
         done = stacker("image", "verify", IMAGE)
         assert done.returncode == 1
         assert "damaged" in done.stdout
-        assert "the file that is mounted differs from what the blob gives" in done.stderr
+        assert "what is mounted differs from what the blob gives" in done.stderr
     finally:
         layer.write_bytes(whole)
 

@@ -17,8 +17,10 @@ import zstandard
 from stacker.base import ids
 from stacker.base.errors import Corrupt
 from stacker.drivers.images.layers import LayerBuilder, LayerResult
+from stacker.drivers.images.places import SUFFIXES
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
+from stacker.drivers.images.unpacked import discard
 from stacker.oci import digest as digests
 from stacker.oci import media_types
 from stacker.oci.descriptor import Descriptor
@@ -63,14 +65,14 @@ class MadeLayer:
         # the name of an import: what a dead process has left of it cannot be resumed
         stem = f"import-{ids.new_id()[:12]}"
         self._blob = store.places.partial / f"{stem}.blob"
-        self._image = store.places.partial / f"{stem}.erofs"
+        self._image = store.places.partial / f"{stem}{SUFFIXES[store.unpacked.format]}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with on_disk("make layer"):
             self._fd = os.open(self._blob, flags, 0o600)
         self._compressor = compressor(compression)
         self._hasher = hashlib.sha256()
         self._size = 0
-        self._builder = LayerBuilder(self._image, compression="none")
+        self._builder = LayerBuilder(self._image, compression="none", format=store.unpacked.format)
         self._result: LayerResult | None = None
 
     def feed(self, plain: bytes) -> None:
@@ -102,8 +104,8 @@ class MadeLayer:
         os.close(self._fd)
         if self._result is None:
             self._builder.abort()
-        for path in (self._blob, self._image):
-            path.unlink(missing_ok=True)
+        self._blob.unlink(missing_ok=True)
+        discard(self._image)
 
     def _pack(self, packed: bytes) -> None:
         self._hasher.update(packed)

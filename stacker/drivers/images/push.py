@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from stacker.base.errors import Corrupt, Invalid, NotFound, StackerError
 from stacker.drivers.images import catalog
-from stacker.drivers.images.collect import reach
 from stacker.drivers.images.lookup import Lookup
+from stacker.drivers.images.reach import Reach
 from stacker.drivers.images.registry.registries import PUSH, Registries
 from stacker.drivers.images.registry.uploads import Content
 from stacker.drivers.images.steps import on_disk, step
@@ -45,7 +45,8 @@ async def push(
         if target.digest not in (None, entry.digest):
             raise Invalid(f"what is here under {name} is {entry.digest}")
 
-        await pins.add(await workshop.in_thread(reach, workshop.store, entry))
+        reach = await workshop.in_thread(Reach, workshop.store, entry)
+        await pins.add(reach.digests)
         mounts = await workshop.in_thread(mount_sources, workshop.store, target)
         async with registries.repository(
             target, actions=PUSH, also_pull=sorted(set(mounts.values()))

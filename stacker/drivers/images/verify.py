@@ -11,14 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stacker.base.errors import StackerError
+from stacker.drivers.images.layers import LayerResult
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
+from stacker.drivers.images.tree_archive import archive
+from stacker.drivers.images.unpacked import discard
 from stacker.oci import digest as digests
 from stacker.oci import documents, image_config
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.detail import Verified
 from stacker.oci.digest import Digest
 from stacker.oci.media_types import compression_of
+from stacker.oci.tree import TreeOptions
 
 READ_SIZE = 1 << 20
 
@@ -81,6 +85,7 @@ class _Look:
 
     def layer(self, descriptor: Descriptor, diff_id: Digest) -> str | None:
         """Make the layer anew from its blob, and compare."""
+        made: LayerResult | None = None
         builder = self._store.unpacked.builder(
             diff_id, compression=compression_of(descriptor.media_type)
         )
@@ -93,12 +98,26 @@ class _Look:
             if made.diff_id != str(diff_id):
                 return f"its content is {made.diff_id}, the config says {diff_id}"
 
-            same = self._hash(made.path) == self._hash(self._store.places.layer(diff_id))
-            return None if same else "the file that is mounted differs from what the blob gives"
+            kept = self._store.unpacked.get(diff_id)
+            if kept is None:
+                return "what is mounted of it is not here"
+
+            same = self._hash(made.path) == self._hash(kept.path)
+            return None if same else "what is mounted differs from what the blob gives"
         finally:
             builder.abort()
+            if made is not None:
+                discard(made.path)
 
     def _hash(self, path: Path) -> bytes:
+        """Of the file, or of the archive that the directory would make."""
+        if path.is_dir():
+            hasher = hashlib.sha256()
+            for piece in archive(path, TreeOptions(overlay=True)):
+                hasher.update(piece)
+                self._size += len(piece)
+            return hasher.digest()
+
         with on_disk("read layer"), path.open("rb") as stream:
             hashed = hashlib.file_digest(stream, "sha256").digest()
             self._size += stream.tell()

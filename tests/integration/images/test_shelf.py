@@ -167,7 +167,7 @@ async def test_damage_is_named(rich: Images, root: Path) -> None:
     assert [damage.partition(": ")[0] for damage in damages] == [
         f"layer {layer.descriptor.digest}" for layer in (first, second, third)
     ]
-    assert "the file that is mounted differs" in damages[0]
+    assert "what is mounted differs" in damages[0]
     assert "no such file" in damages[2]
 
     flip(root / "images/blobs/sha256" / detail.manifest.config.digest.hex)
