@@ -38,7 +38,7 @@ def _spec(
         "process": build_process(service, image, facts, inputs),
         "root": {"path": inputs.rootfs, "readonly": service.read_only},
         "mounts": build_mounts(service, facts, inputs),
-        "annotations": build_annotations(inputs),
+        "annotations": build_annotations(image, inputs),
         "linux": _linux(service, facts, inputs),
     }
     if service.uts != namespaces.HOST:

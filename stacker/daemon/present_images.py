@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from stacker.oci import history
+from stacker.oci import annotations, history
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.detail import ImageDetail, Verified
 from stacker.wire import images as wire
@@ -30,6 +30,8 @@ def inspection(detail: ImageDetail) -> wire.ImageInspection:
             )
             for layer in detail.layers
         ),
+        annotations=annotations.of_image(image.config),
+        labels_left_out=annotations.left_out(image.config),
         manifest=json.loads(detail.manifest.raw),
         config=json.loads(image.config.raw),
     )

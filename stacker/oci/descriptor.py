@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stacker.oci import digest as digests
+from stacker.oci import media_types
 from stacker.oci.digest import Digest
 from stacker.oci.fields import Fields
 from stacker.oci.platform import Platform
@@ -30,28 +31,32 @@ class Descriptor:
     """Where else the content is said to be. Never fetched: CVE-2020-15157."""
     data: bytes | None = field(default=None, repr=False)
     """The content itself where it is embedded; agrees with size and digest."""
+    found: Mapping[str, object] = field(
+        default_factory=dict[str, object], repr=False, hash=False, compare=False
+    )
+    """The object that it was read from: fields that we do not know are written out again."""
 
     def to_json(self) -> dict[str, object]:
-        """The document's form, with empty fields left out."""
-        out: dict[str, object] = {
-            "mediaType": self.media_type,
-            "digest": str(self.digest),
-            "size": self.size,
-        }
+        """The document's form, with empty fields left out and unknown ones kept."""
+        out = {key: value for key, value in self.found.items() if key not in _KEYS}
+        out |= {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
         if self.platform is not None:
-            platform = {
-                "architecture": self.platform.architecture,
-                "os": self.platform.os,
-                "variant": self.platform.variant,
-                "os.version": self.platform.os_version,
-                "os.features": list(self.platform.os_features),
-            }
-            out["platform"] = {key: value for key, value in platform.items() if value}
+            # as it was spelled: our own spelling leaves defaults out
+            out["platform"] = self.found.get("platform") or self.platform.to_json()
+        if self.urls:
+            out["urls"] = list(self.urls)
+        if self.data is not None:
+            out["data"] = base64.b64encode(self.data).decode()
         if self.annotations:
             out["annotations"] = dict(self.annotations)
         if self.artifact_type is not None:
             out["artifactType"] = self.artifact_type
         return out
+
+
+EMPTY = Descriptor(media_type=media_types.OCI_EMPTY, digest=digests.of(b"{}"), size=2, data=b"{}")
+"""What stands where a descriptor is needed and there is nothing to describe (manifest.md,
+"Guidance for an Empty Descriptor")."""
 
 
 def parse(fields: Fields) -> Descriptor:
@@ -70,6 +75,7 @@ def parse(fields: Fields) -> Descriptor:
         artifact_type=fields.text_or_none("artifactType"),
         urls=fields.texts("urls"),
         data=_data(fields),
+        found=fields.values(),
     )
     data = descriptor.data
     if data is not None:

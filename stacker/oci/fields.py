@@ -29,6 +29,10 @@ class Fields:
         self._values = values
         self.what = what
 
+    def values(self) -> Mapping[str, object]:
+        """The object as it is, with fields that nobody asks for."""
+        return self._values
+
     def has(self, key: str) -> bool:
         return self._values.get(key) is not None
 

@@ -45,7 +45,11 @@ class ImageConfig:
     os: str
     architecture: str
     variant: str = ""
+    os_version: str = ""
+    os_features: tuple[str, ...] = ()
     created: datetime | None = None
+    created_text: str = ""
+    """As it is written; it may be no time at all."""
     author: str = ""
     user: str = ""
     exposed_ports: tuple[str, ...] = ()
@@ -86,7 +90,10 @@ def parse(data: bytes) -> ImageConfig:
         os=fields.text("os"),
         architecture=fields.text("architecture"),
         variant=fields.text_or_none("variant") or "",
+        os_version=fields.text_or_none("os.version") or "",
+        os_features=fields.texts("os.features"),
         created=_time(fields, "created"),
+        created_text=fields.text_or_none("created") or "",
         author=fields.text_or_none("author") or "",
         user=run.text_or_none("User") or "",
         exposed_ports=_keys(run, "ExposedPorts"),

@@ -45,13 +45,18 @@ def from_fields(fields: Fields, *, media_type: str, raw: bytes) -> Manifest:
     if config_entry.size > DOCUMENT_LIMIT and config_entry.media_type in media_types.CONFIGS:
         raise fields.wrong(f"a config of {config_entry.size} bytes is too large")
 
+    artifact_type = fields.text_or_none("artifactType")
+    if config_entry.media_type == media_types.OCI_EMPTY and not artifact_type:
+        # manifest.md, "artifactType": MUST be set then, or nothing says what it is
+        raise fields.wrong("artifactType is missing beside an empty config")
+
     subject = fields.child("subject")
     return Manifest(
         media_type=media_type,
         config=config_entry,
         layers=tuple(map(descriptor.parse, fields.children("layers", limit=LAYER_LIMIT))),
         annotations=fields.text_map("annotations"),
-        artifact_type=fields.text_or_none("artifactType"),
+        artifact_type=artifact_type,
         subject=descriptor.parse(subject) if subject else None,
         raw=raw,
     )

@@ -111,6 +111,10 @@ class ImageInspection(Message):
     size_bytes: int = 0
     created: str | None = None
     layers: tuple[LayerRow, ...] = ()
+    annotations: dict[str, str]
+    """Of its containers: what is passed on of the config's fields and labels."""
+    labels_left_out: tuple[str, ...] = ()
+    """That are not passed on: nothing defines what they would do to a runtime."""
     manifest: Json
     """The document, with whatever fields it has."""
     config: Json

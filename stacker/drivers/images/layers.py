@@ -41,7 +41,7 @@ class LayerResult:
     """A finished layer."""
 
     diff_id: str
-    """``sha256:`` and the digest of the uncompressed archive."""
+    """The digest of the uncompressed archive."""
     size: int
     """Bytes of the uncompressed archive."""
     path: Path
@@ -65,10 +65,13 @@ class LayerBuilder:
         compression: Compression,
         limits: LayerLimits | None = None,
         format: LayerFormat = LayerFormat.EROFS,
+        algorithm: str = "sha256",
     ) -> None:
+        """`algorithm` is that of the diff id."""
         self._limits = limits or LayerLimits()
         self._target = target
-        self._digest = hashlib.sha256()
+        self._algorithm = algorithm
+        self._digest = hashlib.new(algorithm)
         self._format = format
         self._body: Body = _BODIES[format](target, self._limits.tar, self._limits.image)
         self._decompressor = DECOMPRESSORS[compression](self._plain)
@@ -86,7 +89,7 @@ class LayerBuilder:
         digest = self._digest.digest()
         finished = self._body.finish(digest[:16])
         return LayerResult(
-            diff_id=f"sha256:{digest.hex()}",
+            diff_id=f"{self._algorithm}:{digest.hex()}",
             size=self._size,
             path=self._target,
             entries=finished.entries,

@@ -14,6 +14,7 @@ from stacker.base import ids
 from stacker.base.errors import Corrupt, NotFound, Unsupported
 from stacker.drivers.images import archives, catalog
 from stacker.drivers.images.archives import Archive, ArchivedImage, DockerArchive, LayoutDirectory
+from stacker.drivers.images.descend import Descent
 from stacker.drivers.images.intake import Intake
 from stacker.drivers.images.parallel import run_all
 from stacker.drivers.images.pins import PinSet
@@ -28,9 +29,9 @@ from stacker.oci.chain_id import chain_ids
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 from stacker.oci.fields import DOCUMENT_LIMIT
-from stacker.oci.index import DEPTH_LIMIT, Index
+from stacker.oci.index import Index
 from stacker.oci.manifest import Manifest
-from stacker.oci.platform import Platform, choose
+from stacker.oci.platform import Platform
 
 LAYERS_AT_ONCE = 4
 
@@ -77,7 +78,8 @@ class _Load:
         with step(label):
             entry, manifest = await self._manifest(image.entry)
             if not manifest.is_image:
-                raise Unsupported(f"it is no image but {manifest.config.media_type[:100]!r}")
+                kind = manifest.artifact_type or manifest.config.media_type
+                raise Unsupported(f"it is no image but {kind[:100]!r}")
 
             await self._pins.add((entry.digest, manifest.config.digest))
             await self._pins.add(layer.digest for layer in manifest.layers)
@@ -113,15 +115,22 @@ class _Load:
 
     async def _manifest(self, entry: Descriptor) -> tuple[Descriptor, Manifest]:
         """Go down from an entry of the archive to the manifest for our platform."""
-        for _ in range(DEPTH_LIMIT):
-            data = await self._workshop.in_thread(self._document, entry)
-            parsed = documents.parse(data, expected=entry.media_type)
-            if not isinstance(parsed, Index):
-                return entry, parsed
+        descent = Descent(
+            platform=self._platform, fetch=self._fetch, parse=_parsed, suits=self._suits
+        )
+        manifest, (found, _) = await descent.manifest(await self._fetch(entry), entry)
+        return found, manifest
 
-            entry = choose(parsed.manifests, self._platform)
+    async def _fetch(self, entry: Descriptor) -> tuple[Descriptor, bytes]:
+        return entry, await self._workshop.in_thread(self._document, entry)
 
-        raise Corrupt(f"indexes are nested more than {DEPTH_LIMIT} deep")
+    async def _suits(self, manifest: Manifest) -> bool:
+        if not manifest.is_image:
+            return False
+
+        await self._have(manifest.config, None)
+        data = await self._workshop.in_thread(self._workshop.store.read_document, manifest.config)
+        return self._platform.can_run(image_config.parse(data).platform)
 
     def _document(self, entry: Descriptor) -> bytes:
         made = (
@@ -178,3 +187,8 @@ class _Load:
             fill=fill,
             tell=lambda _state, _current: None,
         )
+
+
+def _parsed(document: tuple[Descriptor, bytes], _: Descriptor | None) -> Manifest | Index:
+    entry, data = document
+    return documents.parse(data, expected=entry.media_type)

@@ -13,6 +13,7 @@ from anyio import CapacityLimiter
 
 from stacker.base.errors import Corrupt, NotFound, Unavailable, Unsupported
 from stacker.drivers.images import catalog
+from stacker.drivers.images.descend import Descent
 from stacker.drivers.images.intake import Intake
 from stacker.drivers.images.parallel import run_all
 from stacker.drivers.images.pins import PinSet
@@ -26,9 +27,9 @@ from stacker.oci import documents, image_config
 from stacker.oci.chain_id import chain_ids
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
-from stacker.oci.index import DEPTH_LIMIT, Index
+from stacker.oci.index import Index
 from stacker.oci.manifest import Manifest
-from stacker.oci.platform import Platform, choose
+from stacker.oci.platform import Platform
 from stacker.oci.progress import PullProgress, PullState
 from stacker.oci.reference import Reference
 
@@ -103,22 +104,24 @@ class Pull:
 
     async def _manifest(self, document: FetchedDocument) -> tuple[Manifest, FetchedDocument]:
         """Go from what the name stands for down to the manifest for our platform."""
-        expected: Descriptor | None = None
-        for _ in range(DEPTH_LIMIT):
-            parsed = documents.parse(
-                document.data,
-                content_type=document.content_type,
-                expected=expected.media_type if expected else None,
-            )
-            if not isinstance(parsed, Index):
-                return parsed, document
+        descent = Descent(
+            platform=self._platform, fetch=self._promised, parse=_parsed, suits=self._suits
+        )
+        return await descent.manifest(document)
 
-            expected = choose(parsed.manifests, self._platform)
-            document = await self._document(str(expected.digest))
-            if len(document.data) != expected.size:
-                raise Corrupt(f"{expected.digest} has {len(document.data)} bytes, not the promised")
+    async def _promised(self, entry: Descriptor) -> FetchedDocument:
+        document = await self._document(str(entry.digest))
+        if len(document.data) != entry.size:
+            raise Corrupt(f"{entry.digest} has {len(document.data)} bytes, not the promised")
+        return document
 
-        raise Corrupt(f"indexes are nested more than {DEPTH_LIMIT} deep")
+    async def _suits(self, manifest: Manifest) -> bool:
+        if not manifest.is_image:
+            return False
+
+        await self._have(manifest.config, diff_id=None)
+        data = await self._in_thread(self._store.read_document, manifest.config)
+        return self._platform.can_run(image_config.parse(data).platform)
 
     async def _config(self, manifest: Manifest) -> tuple[Digest, ...]:
         """Have the config here; the diff ids of the layers."""
@@ -217,6 +220,14 @@ class Pull:
                 note=note,
             )
         )
+
+
+def _parsed(document: FetchedDocument, expected: Descriptor | None) -> Manifest | Index:
+    return documents.parse(
+        document.data,
+        content_type=document.content_type,
+        expected=expected.media_type if expected else None,
+    )
 
 
 def _why(error: Unavailable, delay_s: float) -> str:

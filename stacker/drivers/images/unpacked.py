@@ -71,7 +71,9 @@ class Unpacked:
     def builder(self, diff_id: Digest, *, compression: Compression) -> LayerBuilder:
         """Begin a layer under a temporary name."""
         target = self._places.partial_layer(diff_id, self.format)
-        return LayerBuilder(target, compression=compression, format=self.format)
+        return LayerBuilder(
+            target, compression=compression, format=self.format, algorithm=diff_id.algorithm
+        )
 
     def keep(self, result: LayerResult, *, diff_id: Digest) -> None:
         """Make a finished layer visible, if it is the one it should be."""

@@ -221,8 +221,12 @@ def test_nothing_of_an_image_steers_the_result() -> None:
     found = cast("dict[str, Any]", build_spec(service(labels=orders), hostile, FACTS, INPUTS))
     assert found["process"]["env"][-3:-1] == ["LD_PRELOAD=/x", "_STACKER=1"]
     found["process"]["env"] = plain["process"]["env"]
+    ports = found["annotations"].pop("org.opencontainers.image.exposedPorts")
+    assert ports == "1/x"  # told, and nothing more
     assert found == plain
-    assert set(plain["annotations"]) == {"stacker.container", "stacker.id", "stacker.stack"}
+    told = {f"org.opencontainers.image.{name}" for name in ("os", "architecture")}
+    ours = {"stacker.container", "stacker.id", "stacker.stack"}
+    assert set(plain["annotations"]) == told | ours
 
 
 def test_hidden_paths() -> None:

@@ -15,7 +15,7 @@ from stacker.oci import digest as digests
 from stacker.oci import documents, media_types
 from stacker.oci.index import Index
 from stacker.oci.manifest import Manifest
-from stacker.oci.platform import Platform, choose
+from stacker.oci.platform import Platform, candidates
 from tests.support.quick import quick
 
 DIGEST = "sha256:" + "0" * 64
@@ -209,7 +209,7 @@ def test_choice_of_platform() -> None:
     for name, number in wanted.items():
         if number is None:
             with pytest.raises((NotFound, StackerError)):
-                choose(parsed.manifests, Platform.parse(name))
+                candidates(parsed.manifests, Platform.parse(name))
         else:
-            chosen = choose(parsed.manifests, Platform.parse(name))
+            chosen = candidates(parsed.manifests, Platform.parse(name))[0]
             assert int(chosen.digest.hex) == number, name
