@@ -36,6 +36,8 @@ VERBS = {
     "images": "list images",
     "load": "read images from an archive or an OCI layout",
     "import": "make an image of a root file system tar",
+    "login": "keep credentials for a registry",
+    "logout": "forget credentials for a registry",
     "config": "show a stack as stacker reads it",
     "check": "say what is wrong with a stack file",
     "ui": "open the dashboard",

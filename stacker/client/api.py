@@ -129,6 +129,13 @@ class Supervisor:
         """The result is Images, of one."""
         return self._operate("/v1/images/import", wanted)
 
+    def login(self, wanted: requests.LoginRequest) -> Operation:
+        """The result is a Login: the registry has taken the credentials, and they are kept."""
+        return self._operate("/v1/registries/login", wanted)
+
+    def logout(self, wanted: requests.LogoutRequest) -> Operation:
+        return self._operate("/v1/registries/logout", wanted)
+
     # what goes on
 
     def events(

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from stacker.daemon.handlers import execution, images, services, stacks, watching
+from stacker.daemon.handlers import execution, images, registries, services, stacks, watching
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,4 +32,6 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/images", images.images),
     ("POST", "/v1/images/load", images.load),
     ("POST", "/v1/images/import", images.import_image),
+    ("POST", "/v1/registries/login", registries.login),
+    ("POST", "/v1/registries/logout", registries.logout),
 )
