@@ -37,6 +37,8 @@ VERBS = {
     "image": "look at images, name, save, make and remove them",
     "load": "read images from an archive or an OCI layout",
     "import": "make an image of a root file system tar",
+    "login": "keep credentials for a registry",
+    "logout": "forget credentials for a registry",
     "config": "show a stack as stacker reads it",
     "check": "say what is wrong with a stack file",
     "ui": "open the dashboard",

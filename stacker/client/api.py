@@ -189,6 +189,13 @@ class Supervisor:
         query: Query = {"reference": references, "form": form}
         return self._send("GET", "/v1/images/archive", query=query)
 
+    def login(self, wanted: requests.LoginRequest) -> Operation:
+        """The result is a Login: the registry has taken the credentials, and they are kept."""
+        return self._operate("/v1/registries/login", wanted)
+
+    def logout(self, wanted: requests.LogoutRequest) -> Operation:
+        return self._operate("/v1/registries/logout", wanted)
+
     # what goes on
 
     def events(

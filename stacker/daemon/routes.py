@@ -10,6 +10,7 @@ from stacker.daemon.handlers import (
     execution,
     images,
     making,
+    registries,
     services,
     shelf,
     stacks,
@@ -53,4 +54,6 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/v1/images/tag", shelf.tag),
     ("POST", "/v1/images/remove", shelf.remove),
     ("POST", "/v1/images/verify", shelf.verify),
+    ("POST", "/v1/registries/login", registries.login),
+    ("POST", "/v1/registries/logout", registries.logout),
 )

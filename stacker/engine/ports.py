@@ -134,6 +134,12 @@ class Images(Protocol):
         self, source: Path, *, reference: str, changes: Sequence[str], message: str
     ) -> Image: ...
 
+    async def login(self, registry: str, *, user: str, password: str) -> None:
+        """Keep credentials for a registry, when it takes them."""
+        ...
+
+    async def logout(self, registry: str) -> None: ...
+
 
 class Mounts(Protocol):
     async def mount_rootfs(

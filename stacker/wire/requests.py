@@ -75,6 +75,17 @@ class ImportRequest(Message):
     """Instructions as in a Dockerfile: ``CMD ["sh"]``, ``ENV A=b``."""
 
 
+class LoginRequest(Message):
+    registry: str
+    """``host[:port]``, or ``docker.io``."""
+    user: str
+    password: str
+
+
+class LogoutRequest(Message):
+    registry: str
+
+
 class ExecBody(Message):
     service: str
     args: tuple[str, ...]

@@ -18,18 +18,21 @@ from aiohttp import encode_basic_auth, web
 from tests.registries.debian import PASSWORD, USER, run
 
 ISSUER, SERVICE = "stacker test", "registry"
+REFRESH_TOKEN = "lasting-canary"
 
 
 @dataclass(slots=True)
 class Issued:
     scope: str
     authorization: str | None
+    refresh_token: str | None = None
 
 
 class TokenServer:
     """`async with` it; `requests` is what it has been asked."""
 
-    def __init__(self, folder: Path, *, anonymous: bool = False) -> None:
+    def __init__(self, folder: Path, *, anonymous: bool = False, lasting: bool = False) -> None:
+        """With `lasting` it gives refresh tokens to those who ask for them."""
         folder.mkdir(parents=True)
         self.certificate = folder / "token.crt"
         self._key = folder / "token.key"
@@ -38,9 +41,11 @@ class TokenServer:
             "-keyout", str(self._key), "-out", str(self.certificate), "-subj", "/CN=tokens",
         )  # fmt: skip
         self._anonymous = anonymous
+        self._lasting = lasting
         self.requests: list[Issued] = []
         app = web.Application()
         app.router.add_get("/token", self._token)
+        app.router.add_post("/token", self._refreshed)
         self._runner = web.AppRunner(app)
         self.realm = ""
 
@@ -72,22 +77,34 @@ class TokenServer:
         scopes = request.query.getall("scope", [])
         self.requests.append(Issued(" ".join(scopes), header))
         allowed = self._anonymous or header == encode_basic_auth(USER, PASSWORD)
-        granted = [_access(scope) for scope in scopes] if allowed else []
+        if not allowed and header is not None:
+            return web.json_response({"errors": [{"code": "UNAUTHORIZED"}]}, status=401)
+        answer = {"token": self._issue(scopes if allowed else [], subject=USER if header else "")}
+        if self._lasting and allowed and request.query.get("offline_token") == "true":
+            answer["refresh_token"] = REFRESH_TOKEN
+        return web.json_response(answer)
+
+    async def _refreshed(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        scope, token = str(form["scope"]), str(form["refresh_token"])
+        self.requests.append(Issued(scope, None, token))
+        if form["grant_type"] != "refresh_token" or token != REFRESH_TOKEN:
+            return web.json_response({"error": "invalid_grant"}, status=401)
+        issued = self._issue(scope.split(), subject=USER)
+        return web.json_response({"access_token": issued, "expires_in": 300})
+
+    def _issue(self, scopes: list[str], *, subject: str) -> str:
         now = int(time.time())
-        return web.json_response(
+        return self._sign(
             {
-                "token": self._sign(
-                    {
-                        "iss": ISSUER,
-                        "aud": SERVICE,
-                        "sub": USER if header else "",
-                        "iat": now - 5,
-                        "nbf": now - 5,
-                        "exp": now + 300,
-                        "jti": str(len(self.requests)),
-                        "access": granted,
-                    }
-                )
+                "iss": ISSUER,
+                "aud": SERVICE,
+                "sub": subject,
+                "iat": now - 5,
+                "nbf": now - 5,
+                "exp": now + 300,
+                "jti": str(len(self.requests)),
+                "access": [_access(scope) for scope in scopes],
             }
         )
 

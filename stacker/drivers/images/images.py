@@ -32,6 +32,9 @@ from stacker.drivers.images.prune import prune
 from stacker.drivers.images.pull import Pull
 from stacker.drivers.images.push import push
 from stacker.drivers.images.registry import credentials, tls, trust
+from stacker.drivers.images.registry.credentials import Password
+from stacker.drivers.images.registry.keychain import Keychain
+from stacker.drivers.images.registry.logins import Logins
 from stacker.drivers.images.registry.patience import Patience
 from stacker.drivers.images.registry.registries import Registries
 from stacker.drivers.images.registry.uploads import CHUNK
@@ -83,10 +86,13 @@ class Images:
             threads=CapacityLimiter(os.cpu_count() or 1),
         )
         self._lookup = Lookup(self._workshop.store)
+        self._logins = Logins(root / "auth.json")
         self._registries = Registries(
             insecure=insecure_registries,
-            auth_files=(
-                credentials.default_files(os.environ) if auth_files is None else tuple(auth_files)
+            keychain=Keychain(
+                (self._logins.file, *credentials.default_files(os.environ))
+                if auth_files is None
+                else auth_files
             ),
             certificate_directories=certificate_directories,
             realms=realms,
@@ -211,6 +217,20 @@ class Images:
             target=Reference.parse(target or reference),
             progress=progress,
         )
+
+    async def login(self, registry: str, *, user: str, password: str) -> None:
+        """Try a login, and keep it where the registry takes it."""
+        domain = Reference.parse(f"{registry}/any").domain
+        with step(f"login to {domain}"):
+            login = Password(user=user, password=password)
+            kept = await self._registries.verified(domain, login)
+            await self._workshop.in_thread(self._logins.keep, domain, kept)
+
+    async def logout(self, registry: str) -> None:
+        """Forget the login for a registry."""
+        domain = Reference.parse(f"{registry}/any").domain
+        with step(f"logout from {domain}"):
+            await self._workshop.in_thread(self._logins.forget, domain)
 
     async def list(self) -> tuple[Image, ...]:
         """Every whole image, by name."""

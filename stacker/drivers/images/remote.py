@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from stacker.base.errors import Corrupt, Invalid, Unavailable
 from stacker.drivers.images.registry import referrers, repository
-from stacker.drivers.images.registry.credentials import Credentials
 from stacker.drivers.images.registry.registries import DELETE, PUSH, Registries
 from stacker.drivers.images.registry.repository import Repository
 from stacker.drivers.images.registry.retry import retrying
@@ -122,13 +121,6 @@ class Remote:
                     for referrer in listed:
                         await transfer.send(referrer)
                 return sent
-
-    async def check_login(self, domain: str, login: Credentials) -> None:
-        """Whether a registry takes these credentials; raises Denied where it does not."""
-        domain = Reference.parse(f"{domain}/any").domain
-        with step(f"login to {domain}"):
-            async with self._registries.registry(domain, login=login) as connection:
-                await self._retrying(lambda: repository.check_login(connection))
 
     async def _delete_manifest(self, opened: Repository, digest: Digest) -> None:
         fetched = await self._retrying(lambda: opened.manifest(str(digest)))

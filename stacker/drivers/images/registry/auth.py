@@ -1,43 +1,53 @@
 """Answering a registry's 401: basic credentials or a bearer token (RFC 6750, RFC 7617).
 
 One `Authorizer` for one piece of work with one registry. Where credentials may go is decided in
-`trust`; a token server that may not have them is asked without.
+`trust`; a token server that may not have them is asked without, or for a login not at all.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import anyio
-from aiohttp import hdrs
 from yarl import URL
 
-from stacker.base.errors import Corrupt, Denied, Unavailable
-from stacker.drivers.images.registry import trust
-from stacker.drivers.images.registry.answers import raise_for
-from stacker.drivers.images.registry.credentials import Credentials
+from stacker.base.errors import Denied, StackerError
+from stacker.drivers.images.registry import tokens, trust
+from stacker.drivers.images.registry.credentials import (
+    Credentials,
+    IdentityToken,
+    Password,
+    RegistryToken,
+)
+from stacker.drivers.images.registry.tokens import TokenServer
 from stacker.drivers.images.registry.transport import Transport
 from stacker.oci.challenge import Challenge
-from stacker.oci.fields import load_object
-
-TOKEN_BODY_LIMIT = 256 * 1024
-
-_TOKEN = re.compile(r"[\x21-\x7e]{1,65536}", re.ASCII)
 
 
 class Authorizer:
     """Holds the Authorization header that the registry has last accepted, if it wants one."""
 
     def __init__(
-        self, transport: Transport, *, scopes: Sequence[str], credentials: Credentials | None
+        self,
+        transport: Transport,
+        *,
+        scopes: Sequence[str],
+        credentials: Credentials | None,
+        login: bool = False,
     ) -> None:
-        """`scopes` is what is asked of a token server, whatever the registry's challenge says."""
+        """`scopes` is what is asked of a token server, whatever the registry's challenge says.
+
+        With `login` the credentials are being tried: nothing is asked without them, and a token
+        server may give a refresh token in their place.
+        """
         self._transport = transport
         self._scopes = tuple(scopes)
         self._credentials = credentials
+        self._login = login
         self._lock = anyio.Lock()
         self.header: str | None = None
+        self.refresh_token: str | None = None
+        """What a token server has given to a login."""
 
     async def answer(
         self, challenges: Sequence[Challenge], *, registry: URL, refused: str | None
@@ -55,7 +65,7 @@ class Authorizer:
         if self._credentials is None:
             return Denied(f"{registry.host} denies access to anyone without credentials for it")
 
-        return Denied(f"{registry.host} refuses the credentials of {self._credentials.user!r}")
+        return Denied(f"{registry.host} refuses the credentials of {self._credentials}")
 
     async def _new_header(self, challenges: Sequence[Challenge], *, registry: URL) -> str:
         by_scheme = {challenge.scheme: challenge for challenge in reversed(challenges)}
@@ -67,38 +77,47 @@ class Authorizer:
             raise Denied(f"{registry.host} asks for {offered}, not for basic or bearer")
         if self._credentials is None:
             raise Denied(f"{registry.host} wants credentials, and there are none for it")
+        if not isinstance(self._credentials, Password):
+            raise Denied(f"{registry.host} wants a password, and there is only {self._credentials}")
 
         return self._credentials.basic
 
     async def _token(self, challenge: Challenge, *, registry: URL) -> str:
+        credentials = self._credentials
+        if isinstance(credentials, RegistryToken):
+            return credentials.token
+
         realm = challenge.parameters.get("realm", "")
         if "://" not in realm:
             raise Denied(f"{registry.host} names no token server")
 
         url = self._transport.checked_hop(registry, realm)
-        query = [("scope", scope) for scope in self._scopes]
-        if service := challenge.parameters.get("service"):
-            query.append(("service", service))
         trusted = trust.may_have_credentials(url, registry=registry, home=self._transport.home)
-        credentials = self._credentials if trusted else None
+        if self._login and not trusted:
+            raise Denied(
+                f"{registry.host} leaves logins to {url.host}, which is not known to belong to it"
+            )
+
+        server = TokenServer(
+            self._transport,
+            url,
+            service=challenge.parameters.get("service"),
+            scopes=self._scopes,
+        )
         try:
-            async with self._transport.request(
-                url.extend_query(query),
-                headers={hdrs.ACCEPT: "application/json"},
-                authorization=credentials.basic if credentials else None,
-            ) as answer:
-                if answer.status != 200:
-                    await raise_for(answer)
-                body = await answer.body(limit=TOKEN_BODY_LIMIT)
-        except (Denied, Corrupt, Unavailable) as error:
+            granted = await self._granted(server, credentials if trusted else None)
+        except StackerError as error:
             error.message = f"token from {url.host}: {error.message}"
-            if self._credentials is not None and not trusted:
+            if credentials is not None and not trusted:
                 error.message += f" (asked without the credentials of {registry.host})"
             raise
 
-        fields = load_object(body, what="token", limit=TOKEN_BODY_LIMIT)
-        token = fields.text_or_none("token") or fields.text_or_none("access_token") or ""
-        if not _TOKEN.fullmatch(token):
-            raise Corrupt(f"token from {url.host}: it is not one")
+        self.refresh_token = granted.refresh_token
+        return granted.access_token
 
-        return token
+    async def _granted(
+        self, server: TokenServer, credentials: Password | IdentityToken | None
+    ) -> tokens.Granted:
+        if isinstance(credentials, IdentityToken):
+            return await server.refreshed(credentials)
+        return await server.asked(credentials, lasting=self._login)

@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from stacker.drivers.images.registry import credentials, tls, trust
+from stacker.drivers.images.registry import tls, trust
 from stacker.drivers.images.registry.auth import Authorizer
 from stacker.drivers.images.registry.connection import Connection
-from stacker.drivers.images.registry.credentials import Credentials
+from stacker.drivers.images.registry.credentials import Credentials, IdentityToken, Password
+from stacker.drivers.images.registry.keychain import Keychain
 from stacker.drivers.images.registry.patience import Patience
-from stacker.drivers.images.registry.repository import Repository
+from stacker.drivers.images.registry.repository import Repository, check_login
 from stacker.drivers.images.registry.transport import Transport
 from stacker.drivers.images.registry.trust import Home
 from stacker.drivers.images.registry.uploads import CHUNK
@@ -32,7 +33,7 @@ class Registries:
         self,
         *,
         insecure: Iterable[str] = (),
-        auth_files: Sequence[Path] = (),
+        keychain: Keychain,
         certificate_directories: Sequence[Path] = tls.DEFAULT_DIRECTORIES,
         realms: Mapping[str, frozenset[str]] = trust.OWN_REALMS,
         patience: Patience | None = None,
@@ -46,7 +47,7 @@ class Registries:
         self.patience = patience or Patience()
         self.chunk = chunk
         self._insecure = frozenset(insecure)
-        self._auth_files = tuple(auth_files)
+        self._keychain = keychain
         self._certificate_directories = tuple(certificate_directories)
         self._realms = realms
 
@@ -55,7 +56,7 @@ class Registries:
         self, reference: Reference, *, actions: str = PULL, also_pull: Sequence[str] = ()
     ) -> AsyncGenerator[Repository]:
         """Open a repository; `also_pull` are paths of others that blobs are mounted from."""
-        found = credentials.find(self._auth_files, domain=reference.domain, path=reference.path)
+        found = await self._keychain.find(domain=reference.domain, path=reference.path)
         scopes = [
             f"repository:{reference.path}:{actions}",
             *(f"repository:{path}:{PULL}" for path in also_pull),
@@ -64,20 +65,28 @@ class Registries:
             yield Repository(connection, path=reference.path)
 
     @asynccontextmanager
-    async def registry(
-        self, domain: str, *, login: Credentials | None = None
-    ) -> AsyncGenerator[Connection]:
-        """Open a registry as such: for its catalog, or with a `login` to be tried."""
-        found = login or credentials.find(self._auth_files, domain=domain, path="")
-        scopes = () if login else (CATALOG_SCOPE,)
-        async with self._connection(domain, scopes=scopes, found=found) as connection:
+    async def registry(self, domain: str) -> AsyncGenerator[Connection]:
+        """Open a registry as such, for its catalog."""
+        found = await self._keychain.find(domain=domain)
+        async with self._connection(domain, scopes=(CATALOG_SCOPE,), found=found) as connection:
             yield connection
+
+    async def verified(self, domain: str, login: Password) -> Password | IdentityToken:
+        """Log in: what is to be kept of it. Raises Denied where the registry refuses it."""
+        async with self._transport(domain) as transport:
+            authorizer = Authorizer(transport, scopes=(), credentials=login, login=True)
+            await check_login(Connection(transport, authorizer))
+            token = authorizer.refresh_token
+        return IdentityToken(token=token) if token else login
 
     @asynccontextmanager
     async def _connection(
         self, domain: str, *, scopes: Sequence[str], found: Credentials | None
     ) -> AsyncGenerator[Connection]:
+        async with self._transport(domain) as transport:
+            yield Connection(transport, Authorizer(transport, scopes=scopes, credentials=found))
+
+    def _transport(self, domain: str) -> Transport:
         home = Home.of(domain, insecure=self._insecure, realms=self._realms)
         context = tls.context_for(domain, self._certificate_directories)
-        async with Transport(home, patience=self.patience, tls=context) as transport:
-            yield Connection(transport, Authorizer(transport, scopes=scopes, credentials=found))
+        return Transport(home, patience=self.patience, tls=context)

@@ -138,9 +138,11 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         authorization: str | None = None,
         body: Body | None = None,
+        follow: bool = True,
     ) -> AsyncGenerator[Answer]:
         """One request, with its redirects; the last answer, whatever its status."""
-        followed = REDIRECTS if method in ("GET", "HEAD") else SAME_METHOD
+        followed: frozenset[int] = REDIRECTS if method in ("GET", "HEAD") else SAME_METHOD
+        followed = followed if follow else frozenset()
         first, hops = url, 0
         while True:
             sent = CIMultiDict(headers or {})

@@ -9,7 +9,12 @@ import pytest
 
 from stacker.base.errors import Corrupt, Invalid
 from stacker.drivers.images.registry import credentials
-from stacker.drivers.images.registry.credentials import Credentials
+from stacker.drivers.images.registry.credentials import (
+    Helper,
+    IdentityToken,
+    Password,
+    RegistryToken,
+)
 
 
 def coded(user: str, password: str) -> dict[str, str]:
@@ -18,12 +23,13 @@ def coded(user: str, password: str) -> dict[str, str]:
 
 def file_with(folder: Path, auths: object, *, name: str = "config.json") -> Path:
     file = folder / name
-    file.write_text(json.dumps({"auths": auths, "credsStore": "ignored"}))
+    file.write_text(json.dumps({"auths": auths}))
     return file
 
 
 def user_of(files: list[Path], domain: str, path: str = "a/b") -> str | None:
     found = credentials.find(files, domain=domain, path=path)
+    assert found is None or isinstance(found, Password)
     return found.user if found else None
 
 
@@ -56,7 +62,7 @@ def test_first_file_wins_and_missing_ones_do_not_matter(tmp_path: Path) -> None:
 
 
 def test_header_and_repr() -> None:
-    one = Credentials(user="me", password="a:b\N{SNOWMAN}")
+    one = Password(user="me", password="a:b\N{SNOWMAN}")
     assert base64.b64decode(one.basic.removeprefix("Basic ")).decode() == "me:a:b\N{SNOWMAN}"
     assert "a:b" not in repr(one)
 
@@ -83,14 +89,53 @@ def test_a_fifo_does_not_hang(tmp_path: Path) -> None:
 
 
 def test_empty_entries_count_as_none(tmp_path: Path) -> None:
-    """docker login with a credential store leaves an empty entry."""
     assert user_of([file_with(tmp_path, {"h.io": {}})], "h.io") is None
+
+
+def test_tokens(tmp_path: Path) -> None:
+    auths = {"i.io": {"auth": "bWU6", "identitytoken": "one"}, "r.io": {"registrytoken": "two"}}
+    files = [file_with(tmp_path, auths)]
+    identity = credentials.find(files, domain="i.io", path="a")
+    assert identity == IdentityToken(token="one")
+    registry = credentials.find(files, domain="r.io", path="a")
+    assert registry == RegistryToken(token="two")
+    assert "one" not in repr(identity)
+    assert "two" not in repr(registry)
+
+
+def test_helpers(tmp_path: Path) -> None:
+    """The most exact wins: the helper of a registry, what the file holds, the store of all."""
+    file = tmp_path / "config.json"
+    document = {
+        "auths": {"h.io": coded("file", "x"), "s.io": {}, "e.io": coded("file", "x")},
+        "credHelpers": {"e.io": "exact"},
+        "credsStore": "store",
+    }
+    file.write_text(json.dumps(document))
+
+    def found(domain: str) -> object:
+        return credentials.find([file], domain=domain, path="a")
+
+    assert found("e.io") == Helper(name="exact", key="e.io")
+    assert found("h.io") == Password(user="file", password="x")
+    assert found("s.io") == Helper(name="store", key="s.io")
+    assert found("docker.io") == Helper(name="store", key="https://index.docker.io/v1/")
 
 
 def test_default_files() -> None:
     found = credentials.default_files(
-        {"HOME": "/h", "DOCKER_CONFIG": "/d", "REGISTRY_AUTH_FILE": "/r"}
+        {
+            "HOME": "/h",
+            "DOCKER_CONFIG": "/d",
+            "REGISTRY_AUTH_FILE": "/r",
+            "CREDENTIALS_DIRECTORY": "/c",
+            "XDG_RUNTIME_DIR": "/x",
+        }
     )
-    assert found[0] == Path("/r")
+    assert found[:3] == (
+        Path("/r"),
+        Path("/c/registry-auth"),
+        Path("/x/containers/auth.json"),
+    )
     assert Path("/d/config.json") in found
     assert Path("/h/.config/containers/auth.json") in found

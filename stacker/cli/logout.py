@@ -1,0 +1,35 @@
+"""``stacker logout``: forget what ``stacker login`` has kept."""
+
+from __future__ import annotations
+
+from stacker.cli import notes, progress
+from stacker.cli.exits import Exit
+from stacker.wire.requests import LogoutRequest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from stacker.cli.options import Call
+
+HELP = "What docker, podman and credential helpers keep is theirs, and stays."
+EXAMPLES = """examples:
+  stacker logout ghcr.io
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "registry",
+        nargs="?",
+        default="docker.io",
+        metavar="REGISTRY",
+        help="host[:port] (docker.io)",
+    )
+
+
+def run(call: Call) -> int:
+    wanted = LogoutRequest(registry=call.arguments.registry)
+    progress.follow(call.connect_or_start().logout(wanted), quiet=True)
+    notes.note(f"logged out from {call.arguments.registry}")
+    return Exit.OK
