@@ -39,6 +39,7 @@ from stacker.drivers.images.registry.patience import Patience
 from stacker.drivers.images.registry.registries import Registries
 from stacker.drivers.images.registry.uploads import CHUNK
 from stacker.drivers.images.remote import Remote
+from stacker.drivers.images.revive import revive
 from stacker.drivers.images.shelf import Shelf
 from stacker.drivers.images.sources import Source
 from stacker.drivers.images.steps import step
@@ -147,14 +148,30 @@ class Images:
             progress(PullProgress(reference=image.reference, layer="", state=PullState.PRESENT))
             return image
         if POLICIES[policy] == "never":
+            if image := await self._revive(reference, platform):
+                return image
             raise NotFound(f"image {reference} is not here, and its pull policy is never")
 
         full = Reference.parse(reference)
         async with self._reference_locks.hold(str(full)):
             # who has waited for another pull of the same name is likely to find it now
             if POLICIES[policy] == "missing":
-                image = await self.find(reference, platform=platform)
+                image = await self.find(reference, platform=platform) or await self._revive(
+                    reference, platform
+                )
             return image or await self._pull(full, self._platform(platform), progress)
+
+    async def _revive(self, reference: str, platform: str | None) -> Image | None:
+        """The image whose blobs are here though its layers are not, with its layers made."""
+        entry = await to_thread.run_sync(self._lookup.entry, reference)
+        if entry is None:
+            return None
+
+        with step(f"unpack {reference}"), self._workshop.pins.held() as pins:
+            if not await revive(self._workshop, entry, pins):
+                return None
+        self._unsettled.set()
+        return await self.find(reference, platform=platform)
 
     async def load(self, source: Source, *, platform: str | None = None) -> tuple[Image, ...]:
         """Load the images of an OCI layout (a folder or a tar) or of a docker archive."""

@@ -51,13 +51,9 @@ class Lookup:
 
         return None
 
-    def entry(self, text: str) -> Descriptor | None:
+    def whole_entry(self, text: str) -> Descriptor | None:
         """The entry of the whole image that `find` would give. Blocks."""
         return next((entry for entry in self._matches(text) if self._image(entry)), None)
-
-    def entry_as_it_is(self, text: str) -> Descriptor | None:
-        """The entry, whether or not all that it leads to is sound. Blocks."""
-        return next(iter(self._matches(text)), None)
 
     def of_entry(self, entry: Descriptor) -> Image:
         """The image that has just been completed. Blocks."""
@@ -78,6 +74,10 @@ class Lookup:
     def names(self, text: str) -> frozenset[_Key]:
         """The entries that removing `text` takes away. Blocks."""
         return frozenset(_key(entry) for entry in self._matches(text))
+
+    def entry(self, text: str) -> Descriptor | None:
+        """The first entry that `text` stands for, whole or not. Blocks."""
+        return next(iter(self._matches(text)), None)
 
     def _matches(self, text: str) -> list[Descriptor]:
         entries = self._store.catalog.entries()

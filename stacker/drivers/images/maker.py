@@ -158,7 +158,7 @@ class Maker:
 
     def _base(self, image_id: str) -> _Base:
         store = self._workshop.store
-        entry = self._lookup.entry(image_id)
+        entry = self._lookup.whole_entry(image_id)
         if entry is None:
             raise NotFound(f"the image {image_id} that it was made of is not here any more")
 

@@ -39,7 +39,7 @@ async def push(
 ) -> Sent:
     """Push what the store has under a name, digest or id."""
     with step(f"push {target}"), workshop.pins.held() as pins:
-        entry = await workshop.in_thread(lookup.entry_as_it_is, name)
+        entry = await workshop.in_thread(lookup.entry, name)
         if entry is None:
             raise NotFound(f"image {name} is not here")
         if target.digest not in (None, entry.digest):

@@ -55,7 +55,7 @@ class Shelf:
 
     async def verify(self, reference: str) -> Verified:
         """Read every byte of an image again: blobs, and the layers that are made of them."""
-        entry = await self._workshop.in_thread(self._lookup.entry_as_it_is, reference)
+        entry = await self._workshop.in_thread(self._lookup.entry, reference)
         if entry is None:
             raise NotFound(f"image {reference} is not here")
 
@@ -86,7 +86,7 @@ class Shelf:
                 yield piece
 
     async def _entry(self, reference: str) -> Descriptor:
-        entry = await self._workshop.in_thread(self._lookup.entry, reference)
+        entry = await self._workshop.in_thread(self._lookup.whole_entry, reference)
         if entry is None:
             raise NotFound(f"image {reference} is not here")
 
