@@ -11,7 +11,7 @@ class Exit:
     ERROR = 1
     """It is not; stderr says why."""
     PENDING = 2
-    """``plan``: there is something to do."""
+    """``plan``, ``outdated``, ``lock --check``: there is something to do."""
     USAGE = 64
     """The command line itself is wrong: sysexits.h's EX_USAGE."""
     INTERRUPTED = 130

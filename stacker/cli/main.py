@@ -33,6 +33,8 @@ VERBS = {
     "stats": "show what containers use",
     "inspect": "show all that is known about a container",
     "pull": "fetch the images of a stack",
+    "lock": "write down which images a stack has now",
+    "outdated": "say which images have a newer version",
     "images": "list images",
     "image": "look at images, name, save, make and remove them",
     "load": "read images from an archive or an OCI layout",

@@ -155,6 +155,22 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def pull_policy(text: str) -> str:
+    """Read a pull policy; what it says is the supervisor's to follow."""
+    from stacker.base.errors import Invalid
+    from stacker.oci import pull_policy as policies
+
+    try:
+        policies.parse(text)
+    except Invalid as error:
+        raise UsageError(f"{error.message}") from error
+    return text
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print events, a JSON object a line")
+
+
 def seconds(text: str) -> float:
     """Read a number of seconds that is not negative."""
     value = float(text)

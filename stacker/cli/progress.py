@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from stacker.base.text import clean, size
-from stacker.cli import notes
+from stacker.base.text import clean
+from stacker.cli import notes, output
+from stacker.cli.bars import Bars
+from stacker.wire.message import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,8 +13,6 @@ if TYPE_CHECKING:
 
     from stacker.client.streams import Operation
     from stacker.wire.replies import EventLine
-
-BAR_WIDTH = 24
 
 
 class Progress:
@@ -22,8 +22,7 @@ class Progress:
         wanted = notes.is_terminal() if live is None else live
         self._block = notes.Block() if wanted else None
         self._running: dict[object, str] = {}
-        self._layers: dict[str, tuple[str, int, int]] = {}
-        self._pulling: set[str] = set()
+        self._bars = Bars()
 
     def feed(self, event: EventLine) -> None:
         show = _SHOWN.get(event.kind)
@@ -52,23 +51,15 @@ class Progress:
         self._print(f" {notes.paint('✘', notes.RED)} {text}: {reason}")
 
     def image_progress(self, event: EventLine) -> None:
-        reference = clean(str(event.attributes.get("reference", "")))
-        layer = clean(str(event.attributes.get("layer", "")))
-        state = clean(str(event.attributes.get("state", "")))
-        if self._block is None and reference not in self._pulling:
-            self._pulling.add(reference)
-            self._print(f" pulling {reference}")
-        if not layer:
-            return
-        if state in ("done", "present"):
-            self._layers.pop(layer, None)
-        else:
-            current, total = (_count(event, name) for name in ("current", "total"))
-            self._layers[layer] = (state, current, total)
+        if self._bars.feed(event) and self._block is None:
+            verb = "pushing" if event.kind == "image.sending" else "pulling"
+            self._print(f" {verb} {clean(str(event.attributes.get('reference', '')))}")
 
-    def image_pulled(self, event: EventLine) -> None:
-        self._layers.clear()
-        self._print(f" {notes.paint('✔', notes.GREEN)} {clean(event.message)}")
+    def image_here(self, event: EventLine) -> None:
+        reference = clean(str(event.attributes.get("image") or event.attributes.get("reference")))
+        summary = self._bars.summary(reference)
+        more = notes.paint(f"  {summary}", notes.DIM) if summary else ""
+        self._print(f" {notes.paint('✔', notes.GREEN)} {clean(event.message)}{more}")
 
     def told(self, event: EventLine) -> None:
         self._print(f" {notes.paint('!', notes.YELLOW)} {clean(event.message)}")
@@ -83,34 +74,26 @@ class Progress:
             running = [
                 f" {notes.paint('…', notes.YELLOW)} {text}" for text in self._running.values()
             ]
-            bars = [_bar(layer, *found) for layer, found in self._layers.items()]
-            self._block.show(running + bars)
+            self._block.show(running + self._bars.lines())
 
 
-def follow(operation: Operation, *, quiet: bool = False) -> dict[str, object]:
-    """Show an operation's events while it runs, and return its result."""
+def follow(
+    operation: Operation, *, quiet: bool = False, as_json: bool = False
+) -> dict[str, object]:
+    """Show an operation's events while it runs, and return its result.
+
+    ``as_json`` prints them to stdout, one a line, in the place of progress.
+    """
     progress = Progress()
     try:
         for event in operation:
-            if not quiet:
+            if as_json:
+                output.json_line(encode(event))
+            elif not quiet:
                 progress.feed(event)
     finally:
         progress.close()
     return operation.result()
-
-
-def _bar(layer: str, state: str, current: int, total: int) -> str:
-    name = layer.removeprefix("sha256:")[:12]
-    if total <= 0:
-        return f"   {name} {state}"
-    filled = min(BAR_WIDTH, BAR_WIDTH * current // total)
-    bar = "━" * filled + " " * (BAR_WIDTH - filled)
-    return f"   {name} {bar} {size(current)}/{size(total)} {state}"
-
-
-def _count(event: EventLine, name: str) -> int:
-    value = event.attributes.get(name)
-    return value if isinstance(value, int) else 0
 
 
 _SHOWN: dict[str, Callable[[Progress, EventLine], None]] = {
@@ -118,7 +101,9 @@ _SHOWN: dict[str, Callable[[Progress, EventLine], None]] = {
     "step.done": Progress.step_done,
     "step.failed": Progress.step_failed,
     "image.progress": Progress.image_progress,
-    "image.pulled": Progress.image_pulled,
+    "image.sending": Progress.image_progress,
+    "image.pulled": Progress.image_here,
+    "image.pushed": Progress.image_here,
     "container.backoff": Progress.told,
     "network.repaired": Progress.told,
     "warning": Progress.told,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stacker.cli import progress
 from stacker.cli.exits import Exit
-from stacker.cli.options import add_stack
+from stacker.cli.options import add_json, add_stack, pull_policy
 from stacker.cli.selection import declaration, take_file
 from stacker.wire.requests import PullRequest
 
@@ -24,16 +24,28 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="[FILE] [SERVICE…]", help="only of these")
     parser.add_argument(
-        "--policy", choices=("always", "missing"), default="always", help="(always)"
+        "--policy",
+        type=pull_policy,
+        default="always",
+        metavar="POLICY",
+        help="always, missing, daily, weekly or every_<duration> (always)",
     )
+    parser.add_argument(
+        "--locked", action="store_true", help="the images that `stacker lock` wrote down"
+    )
+    add_json(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
     add_stack(parser)
 
 
 def run(call: Call) -> int:
-    services = tuple(take_file(call, call.arguments.words))
+    arguments = call.arguments
+    services = tuple(take_file(call, arguments.words))
     wanted = PullRequest(
-        declaration=declaration(call), services=services, policy=call.arguments.policy
+        declaration=declaration(call, locked=arguments.locked),
+        services=services,
+        policy=arguments.policy,
     )
-    progress.follow(call.connect_or_start().pull(wanted), quiet=call.arguments.quiet)
+    operation = call.connect_or_start().pull(wanted)
+    progress.follow(operation, quiet=arguments.quiet, as_json=arguments.json)
     return Exit.OK

@@ -23,7 +23,7 @@ def take_file(call: Call, words: list[str]) -> list[str]:
     return words
 
 
-def declaration(call: Call, *, watch: bool = False) -> DeclarationBody:
+def declaration(call: Call, *, watch: bool = False, locked: bool = False) -> DeclarationBody:
     """Say where the stack is declared; without files the supervisor looks as compose does."""
     from stacker.wire.requests import DeclarationBody
 
@@ -34,6 +34,7 @@ def declaration(call: Call, *, watch: bool = False) -> DeclarationBody:
         project=call.project,
         profiles=tuple(call.profiles),
         watch=watch,
+        locked=locked,
     )
 
 

@@ -7,7 +7,7 @@ import time
 from stacker.base.errors import Failed, Unavailable
 from stacker.cli import interrupts, notes
 from stacker.cli.exits import Exit
-from stacker.cli.options import add_stack
+from stacker.cli.options import add_stack, pull_policy
 from stacker.cli.progress import Progress
 from stacker.cli.selection import declaration, take_file
 from stacker.wire.message import decode
@@ -29,6 +29,7 @@ EXAMPLES = """examples:
   stacker up -d --wait shop.yaml     in the background; return when it is healthy
   stacker up --watch                 apply the file again whenever it is saved
   stacker up --pull always -d web    look for a newer image of one service
+  stacker up --locked                the images of stack.lock.yaml, whatever their tags are now
 """
 
 RETRY_AFTER_S = 0.2
@@ -44,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--wait", action="store_true", help="return when it is healthy or completed (implies -d)"
     )
     parser.add_argument(
-        "--pull", choices=("always", "missing", "never"), help="when to ask the registry"
+        "--pull",
+        type=pull_policy,
+        metavar="POLICY",
+        help="when to ask the registry: always, missing, never, daily, weekly, every_<duration>",
+    )
+    parser.add_argument(
+        "--locked", action="store_true", help="with the images that `stacker lock` wrote down"
     )
     parser.add_argument("--watch", action="store_true", help="apply the files whenever saved")
     parser.add_argument(
@@ -62,7 +69,7 @@ def run(call: Call) -> int:
     options = ("--runtime", arguments.runtime) if arguments.runtime else ()
     supervisor = call.connect_or_start(*options)
     wanted = UpRequest(
-        declaration=declaration(call, watch=arguments.watch),
+        declaration=declaration(call, watch=arguments.watch, locked=arguments.locked),
         pull=arguments.pull,
         services=services,
         force_recreate=arguments.force_recreate,

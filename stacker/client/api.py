@@ -129,6 +129,28 @@ class Supervisor:
         """The result is Images, of one."""
         return self._operate("/v1/images/import", wanted)
 
+    # images and registries
+
+    def pull_images(self, wanted: images.PullImagesRequest) -> Operation:
+        """The result is Images."""
+        return self._operate("/v1/images/pull", wanted)
+
+    def push(self, wanted: images.PushRequest) -> Operation:
+        """The result is a SentImage."""
+        return self._operate("/v1/images/push", wanted)
+
+    def copy(self, wanted: images.CopyRequest) -> Operation:
+        """The result is a SentImage."""
+        return self._operate("/v1/images/copy", wanted)
+
+    def lock(self, wanted: images.LockRequest) -> Operation:
+        """The result is a LockReply."""
+        return self._operate("/v1/lock", wanted)
+
+    def outdated(self, wanted: images.OutdatedRequest) -> Operation:
+        """The result is Outdated."""
+        return self._operate("/v1/outdated", wanted)
+
     # images in detail
 
     def image(self, reference: str) -> images.ImageInspection:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from stacker.engine.ports import Sent
 from stacker.oci import annotations, history
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.detail import ImageDetail, Verified
+from stacker.plan.image_requests import Freshness, LockedImages
 from stacker.wire import images as wire
 
 
@@ -68,4 +70,34 @@ def _history_row(line: history.HistoryLine) -> wire.HistoryRow:
 def _descriptor(found: Descriptor) -> wire.DescriptorRow:
     return wire.DescriptorRow(
         media_type=found.media_type, digest=str(found.digest), size_bytes=found.size
+    )
+
+
+def sent_reply(sent: Sent) -> wire.SentImage:
+    return wire.SentImage(
+        reference=sent.reference,
+        digest=str(sent.digest),
+        blobs_sent=sent.blobs_sent,
+        blobs_mounted=sent.blobs_mounted,
+        blobs_present=sent.blobs_present,
+        bytes_sent=sent.bytes_sent,
+    )
+
+
+def lock_reply(locked: LockedImages) -> wire.LockReply:
+    return wire.LockReply(path=locked.path, images=dict(locked.digests))
+
+
+def outdated_reply(found: Iterable[Freshness]) -> wire.Outdated:
+    return wire.Outdated(
+        images=tuple(
+            wire.FreshnessRow(
+                reference=each.reference,
+                state=each.state,
+                here=each.here,
+                latest=each.latest,
+                note=each.note,
+            )
+            for each in found
+        )
     )

@@ -67,6 +67,7 @@ def declaration_of(body: DeclarationBody) -> Declaration:
         project=body.project,
         profiles=body.profiles,
         watch=body.watch,
+        locked=body.locked,
     )
 
 

@@ -14,6 +14,7 @@ from stacker.daemon.handlers import (
     services,
     shelf,
     stacks,
+    transfers,
     watching,
 )
 
@@ -37,9 +38,14 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/stacks/{stack}/inspect/{name}", stacks.inspect),
     ("GET", "/v1/events", watching.events),
     ("GET", "/v1/stats", watching.stats),
-    ("POST", "/v1/pull", images.pull),
+    ("POST", "/v1/pull", transfers.pull),
     ("GET", "/v1/images", images.images),
     ("POST", "/v1/images/load", images.load),
+    ("POST", "/v1/lock", transfers.lock),
+    ("POST", "/v1/outdated", transfers.outdated),
+    ("POST", "/v1/images/pull", transfers.pull_images),
+    ("POST", "/v1/images/push", transfers.push),
+    ("POST", "/v1/images/copy", transfers.copy),
     ("POST", "/v1/images/import", images.import_image),
     ("GET", "/v1/images/inspect", shelf.inspect),
     ("GET", "/v1/images/history", shelf.history),

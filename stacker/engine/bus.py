@@ -19,6 +19,8 @@ from stacker.plan.events import Event
 RECENT = 2_000
 """Events kept in memory, so that a follower rarely needs the disk."""
 FLUSH_AFTER_S = 0.5
+PASSING = ("image.progress", "image.sending")
+"""Told to those who listen, and not kept."""
 
 Attributes = str | int | float | bool | None
 
@@ -59,7 +61,7 @@ class Bus:
             attributes=attributes,
         )
         self._recent.append(event)
-        if kind != "image.progress":
+        if kind not in PASSING:
             self._unwritten.append(event)
         self._changed.set()
         self._changed = anyio.Event()

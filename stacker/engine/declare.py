@@ -10,6 +10,8 @@ from anyio import to_thread
 from stacker.base.errors import Corrupt, Invalid
 from stacker.engine.containers import ContainerRecords
 from stacker.engine.stack_loop import Candidate, StackLoop
+from stacker.oci import pull_policy
+from stacker.oci.pull_policy import PullPolicy
 from stacker.plan.declaration import Declaration
 from stacker.plan.desired import Desired
 from stacker.plan.records import StackRecord
@@ -27,6 +29,7 @@ async def load(declaration: Declaration) -> LoadedStack:
             environment=declaration.environment,
             project_name=declaration.project,
             profiles=declaration.profiles,
+            locked=declaration.locked,
         )
 
     return await to_thread.run_sync(read)
@@ -59,6 +62,7 @@ def candidate(
         project=declaration.project,
         profiles=declaration.profiles,
         watch=declaration.watch,
+        locked=declaration.locked,
         stack=stack.model_dump(mode="json"),
     )
     desired = Desired(
@@ -70,6 +74,7 @@ def candidate(
             if name not in wanted and (name in held or name not in there)
         ),
         refresh=_images_of(stack, wanted, "always", pull=pull),
+        policies=_timed(stack, wanted, pull=pull),
         offline=_images_of(stack, wanted, "never", pull=pull),
         recreate=frozenset(r.id for r in containers if force_recreate and r.service in wanted),
         rerun=frozenset(
@@ -100,10 +105,24 @@ def _images_of(
 ) -> frozenset[str]:
     """Images of the services that have this pull policy; ``pull`` overrides all of theirs."""
     return frozenset(
-        stack.services[name].image
-        for name in services
-        if (pull or stack.services[name].pull_policy) == policy
+        stack.services[name].image for name in services if _policy(stack, name, pull).when == policy
     )
+
+
+def _timed(stack: Stack, services: Collection[str], *, pull: str | None) -> dict[str, PullPolicy]:
+    """Images whose registry is asked again after a time; of two such times the shorter counts."""
+    found: dict[str, PullPolicy] = {}
+    for name in services:
+        policy, image = _policy(stack, name, pull), stack.services[name].image
+        if policy.every_s is not None:
+            known = found.get(image)
+            if known is None or known.every_s is None or policy.every_s < known.every_s:
+                found[image] = policy
+    return found
+
+
+def _policy(stack: Stack, service: str, pull: str | None) -> PullPolicy:
+    return pull_policy.parse(pull or stack.services[service].pull_policy)
 
 
 def declaration_of(record: StackRecord) -> Declaration:
@@ -115,6 +134,7 @@ def declaration_of(record: StackRecord) -> Declaration:
         project=record.project,
         profiles=record.profiles,
         watch=record.watch,
+        locked=record.locked,
     )
 
 

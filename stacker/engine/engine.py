@@ -22,6 +22,7 @@ from stacker.engine import declare, look
 from stacker.engine.contents import Contents
 from stacker.engine.endure import endure
 from stacker.engine.image_making import ImageMaking
+from stacker.engine.image_registry import ImageRegistry
 from stacker.engine.image_store import ImageStore
 from stacker.engine.loops import Loops
 from stacker.engine.observe import observe, observe_containers
@@ -54,6 +55,7 @@ class Engine:
         self._loops = Loops(tools)
         self.services = Services(tools, self._loops)
         self.images = ImageStore(tools)
+        self.registries = ImageRegistry(tools)
         self.making = ImageMaking(tools, self._loops)
         self._ended: dict[str, StackLoop] = {}
         """The latest loop of each name that has ended: who waits for it asks a moment later."""

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacker.base.errors import Conflict
-from stacker.engine import declare
-from stacker.engine.fetch import pull_images
 from stacker.engine.tools import Tools
 from stacker.oci.detail import ImageDetail, Verified
 from stacker.oci.image import Image
-from stacker.plan.declaration import Declaration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +22,6 @@ class RemovedImages:
 class ImageStore:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-
-    async def pull(
-        self, declaration: Declaration, services: tuple[str, ...], *, policy: str
-    ) -> tuple[Image, ...]:
-        loaded = await declare.load(declaration)
-        names = declare.known_services(loaded.stack, services)
-        return await pull_images(self._tools, loaded.stack, names, policy=policy)
 
     async def list(self) -> tuple[Image, ...]:
         return await self._tools.images.list()

@@ -74,5 +74,7 @@ async def _images(tools: Tools, desired: Desired | None) -> dict[str, ObservedIm
     for reference, platform in {(s.image, s.platform) for s in services}:
         image = await tools.images.find(reference, platform=platform)
         if image is not None:
-            found[reference] = ObservedImage(reference=reference, id=image.id)
+            timed = desired is not None and reference in desired.policies
+            asked_at = await tools.images.shelf.asked_at(reference) if timed else None
+            found[reference] = ObservedImage(reference=reference, id=image.id, asked_at=asked_at)
     return found

@@ -101,6 +101,7 @@ class Performer:
             f"image {operation.reference} is here",
             stack=self._name,
             reference=operation.reference,
+            image=image.reference,
             id=image.id,
         )
 
@@ -113,6 +114,7 @@ class Performer:
             state=progress.state,
             current=progress.current,
             total=progress.total,
+            note=progress.note,
         )
 
     async def _image(self, service: Service) -> Image:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from stacker.oci.derive import Making
+from stacker.oci.descriptor import Descriptor
 from stacker.oci.detail import ImageDetail, Verified
+from stacker.oci.digest import Digest
 from stacker.oci.image import Image
-from stacker.oci.progress import PullProgress
+from stacker.oci.progress import PullProgress, PushProgress
 from stacker.oci.tree import TreeOptions
 from stacker.plan.container_specs import (
     ExecRequest,
@@ -37,6 +39,10 @@ class Shelf(Protocol):
 
     async def names(self, reference: str | None = None) -> dict[str, str]:
         """Return the names that a removal of ``reference`` takes away, or all, with image ids."""
+        ...
+
+    async def asked_at(self, reference: str) -> float | None:
+        """Return when the registry was last asked for a name; None: never."""
         ...
 
     async def tag(self, source: str, target: str) -> Image: ...
@@ -86,6 +92,46 @@ class Maker(Protocol):
         ...
 
 
+class Sent(Protocol):
+    """What a push or a copy came to."""
+
+    @property
+    def reference(self) -> str: ...
+
+    @property
+    def digest(self) -> Digest: ...
+
+    @property
+    def blobs_sent(self) -> int: ...
+
+    @property
+    def blobs_mounted(self) -> int: ...
+
+    @property
+    def blobs_present(self) -> int: ...
+
+    @property
+    def bytes_sent(self) -> int: ...
+
+
+class Remote(Protocol):
+    """Registries, without the store."""
+
+    async def head(self, reference: str) -> Descriptor:
+        """Return what a name stands for in its registry now; nothing is fetched."""
+        ...
+
+    async def copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        platform: str | None = None,
+        with_referrers: bool = False,
+        progress: Callable[[PushProgress], None],
+    ) -> Sent: ...
+
+
 class RemovedContent(Protocol):
     """What nothing needed any more."""
 
@@ -102,6 +148,19 @@ class Images(Protocol):
 
     @property
     def maker(self) -> Maker: ...
+
+    @property
+    def remote(self) -> Remote: ...
+
+    async def push(
+        self,
+        reference: str,
+        *,
+        target: str | None = None,
+        progress: Callable[[PushProgress], None],
+    ) -> Sent:
+        """Push what has this name here, to the registry that it names or to another name."""
+        ...
 
     async def remove(self, reference: str) -> RemovedContent:
         """Take a name away, or all names of an id or digest, and what nothing needs any more."""

@@ -370,6 +370,11 @@ class StackLoop:
         self.desired = replace(
             self.desired,
             refresh=self.desired.refresh - done.refresh,
+            policies={
+                image: policy
+                for image, policy in self.desired.policies.items()
+                if done.policies.get(image) != policy
+            },
             recreate=self.desired.recreate - done.recreate,
             restart=self.desired.restart - done.restart,
             rerun=self.desired.rerun - done.rerun,

@@ -16,5 +16,7 @@ class Declaration:
     """What interpolation may use. Only the names that the files refer to are stored."""
     project: str | None = None
     profiles: tuple[str, ...] = ()
+    locked: bool = False
+    """With the images of the lock file beside the first file."""
     watch: bool = False
     """Apply the files again whenever one of them is saved."""

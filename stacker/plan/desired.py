@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from stacker.oci.pull_policy import PullPolicy
 from stacker.stack.model.service import Service
 from stacker.stack.model.stack import Stack
 
@@ -17,6 +19,8 @@ class Desired:
     """Services that the user has stopped; all of them when the whole stack is."""
     refresh: frozenset[str] = frozenset()
     """Image references to ask the registry for in this pass (``--pull always``)."""
+    policies: Mapping[str, PullPolicy] = field(default_factory=dict[str, PullPolicy])
+    """Image references to ask the registry for in this pass, if that was not done lately."""
     offline: frozenset[str] = frozenset()
     """Image references not to ask the registry for (``--pull never``)."""
     recreate: frozenset[str] = frozenset()

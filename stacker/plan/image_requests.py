@@ -1,7 +1,8 @@
-"""What a user asks to be made an image of."""
+"""What a user asks of images, and what is found out about them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -35,3 +36,25 @@ class CommitImage:
     """A name, an id, or a service with one container."""
     stack: str | None = None
     pause: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedImages:
+    path: str
+    """Where the lock file of the stack lies."""
+    digests: Mapping[str, str]
+    """Full names of images → what they stand for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """An image beside its registry."""
+
+    reference: str
+    state: str
+    """``current``, ``outdated``, ``missing`` here, ``local``: made or loaded here, ``pinned`` to a
+    digest, or ``unknown``: the registry could not say."""
+    here: str | None = None
+    """The digest that its name had when it was pulled."""
+    latest: str | None = None
+    note: str = ""

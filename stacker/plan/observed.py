@@ -109,6 +109,8 @@ class ObservedVolume:
 class ObservedImage:
     reference: str
     id: str
+    asked_at: float | None = None
+    """When its registry was last asked for it, where that matters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ class _Reconciliation:
     def __init__(self, desired: Desired, observed: Observed, *, now: float) -> None:
         self._desired = desired
         self._observed = observed
+        self._now = now
         self._replicas = decide(desired, observed, now=now)
         self._builder = PlanBuilder()
         self._problems: list[tuple[str, str]] = []
@@ -106,21 +107,31 @@ class _Reconciliation:
                 continue
 
             service = self._desired.stack.services[replica.service]
-            refresh = service.image in self._desired.refresh
+            due = self._due(service.image)
             makes = isinstance(replica.decision, Create | Replace)
             present = service.image in self._observed.images
-            if service.image in self._pulls or not (refresh or (makes and not present)):
+            if service.image in self._pulls or not (due or (makes and not present)):
                 continue
 
             offline = service.image in self._desired.offline
             self._pulls[service.image] = self._builder.add(
                 PullImage(
-                    cause="asked for" if refresh else "not there",
+                    cause=due or "not there",
                     reference=service.image,
                     platform=service.platform,
-                    policy="always" if refresh else "never" if offline else "missing",
+                    policy="always" if due else "never" if offline else "missing",
                 )
             )
+
+    def _due(self, image: str) -> str | None:
+        """Why the registry is asked for an image, though it may be here."""
+        if image in self._desired.refresh:
+            return "asked for"
+        policy = self._desired.policies.get(image)
+        found = self._observed.images.get(image)
+        if policy is None or found is None:
+            return None
+        return policy.due(found.asked_at, now=self._now)
 
     def _pull_of(self, service: str) -> tuple[int, ...]:
         declared = self._desired.stack.services.get(service)

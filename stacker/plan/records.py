@@ -139,6 +139,7 @@ class StackRecord:
     project: str | None = None
     profiles: tuple[str, ...] = ()
     watch: bool = False
+    locked: bool = False
     stopped: frozenset[str] = frozenset()
     """Services that the user has stopped."""
     stack: dict[str, object] = field(default_factory=dict[str, object])
@@ -157,6 +158,7 @@ class StackRecord:
             "project": self.project,
             "profiles": list(self.profiles),
             "watch": self.watch,
+            "locked": self.locked,
             "stopped": sorted(self.stopped),
             "stack": self.stack,
             "contents": dict(sorted(self.contents.items())),
@@ -181,6 +183,7 @@ class StackRecord:
                 project=cast("str | None", fields["project"]),
                 profiles=tuple(cast("list[str]", fields["profiles"])),
                 watch=bool(fields["watch"]),
+                locked=bool(fields.get("locked", False)),  # version 1 began without
                 stopped=frozenset(cast("list[str]", fields["stopped"])),
                 stack=cast("dict[str, object]", fields["stack"]),
                 contents=dict(cast("dict[str, str]", fields["contents"])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stacker.wire.message import Json, Message
+from stacker.wire.requests import DeclarationBody
 
 # queries
 
@@ -83,7 +84,72 @@ class LayoutRequest(Message):
     """Absolute: a folder that is an OCI layout, is empty, or is not there."""
 
 
+class PullImagesRequest(Message):
+    references: tuple[str, ...]
+    platform: str | None = None
+    """``os/architecture[/variant]``; None: the host's."""
+    policy: str = "always"
+
+
+class PushRequest(Message):
+    reference: str
+    """What the image is called here."""
+    target: str | None = None
+    """What it is to be called there; None: the same."""
+
+
+class CopyRequest(Message):
+    source: str
+    target: str
+    platform: str | None = None
+    """Only this one of an index; None: all of it."""
+    with_referrers: bool = False
+    """Signatures and the like too."""
+
+
+class LockRequest(Message):
+    declaration: DeclarationBody
+    offline: bool = False
+    """What is here, and no registry asked."""
+
+
+class OutdatedRequest(Message):
+    declaration: DeclarationBody | None = None
+    """None: all images that are here."""
+
+
 # answers
+
+
+class SentImage(Message):
+    reference: str
+    digest: str
+    blobs_sent: int = 0
+    blobs_mounted: int = 0
+    """That the registry had in another repository."""
+    blobs_present: int = 0
+    bytes_sent: int = 0
+
+
+class LockReply(Message):
+    path: str
+    """Where the lock file of the stack lies."""
+    images: dict[str, str]
+    """Full names of images → digests."""
+
+
+class FreshnessRow(Message):
+    reference: str
+    state: str
+    """``current``, ``outdated``, ``missing``, ``local``, ``pinned`` or ``unknown``"""
+    here: str | None = None
+    latest: str | None = None
+    note: str = ""
+    """Why it is unknown."""
+
+
+class Outdated(Message):
+    images: tuple[FreshnessRow, ...] = ()
 
 
 class DescriptorRow(Message):

@@ -17,12 +17,15 @@ class DeclarationBody(Message):
     project: str | None = None
     profiles: tuple[str, ...] = ()
     watch: bool = False
+    locked: bool = False
+    """With the images of the lock file beside the first file."""
 
 
 class UpRequest(Message):
     declaration: DeclarationBody
     pull: str | None = None
-    """``always``, ``missing`` or ``never``; None: what each service says."""
+    """``always``, ``missing``, ``never``, ``daily``, ``weekly`` or ``every_<duration>``; None: what
+    each service says."""
     services: tuple[str, ...] = ()
     """Empty: all."""
     force_recreate: bool = False

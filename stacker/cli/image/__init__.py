@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 VERBS = {
+    "pull": "fetch images by their names",
+    "push": "send an image to a registry",
+    "copy": "copy an image from one registry to another",
     "ls": "list images",
     "inspect": "show all that is known about an image",
     "history": "show how an image was made, a layer a line",

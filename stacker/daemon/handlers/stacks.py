@@ -12,13 +12,13 @@ from stacker.daemon.answering import json_reply
 from stacker.daemon.context import context_of
 from stacker.daemon.reading import declaration_of, read_body, read_query, stack_of
 from stacker.engine.engine import Engine
+from stacker.oci import pull_policy
 from stacker.wire.names import check_name, check_names, check_path
 from stacker.wire.queries import ContainersQuery, WaitQuery
 from stacker.wire.replies import Containers, DownReply, FoundStack, Stacks, UpReply, WaitReply
 from stacker.wire.requests import DownRequest, FindRequest, PlanRequest, UpRequest
 
 WAITS = ("accepted", "running", "healthy")
-POLICIES = (None, "always", "missing", "never")
 
 
 async def up(request: web.Request) -> web.StreamResponse:
@@ -26,8 +26,8 @@ async def up(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, UpRequest)
     if body.wait not in WAITS:
         raise Invalid(f"wait is one of {', '.join(WAITS)}, not {body.wait[:80]!r}")
-    if body.pull not in POLICIES:
-        raise Invalid(f"pull is always, missing or never, not {body.pull[:80]!r}")
+    if body.pull is not None:
+        pull_policy.parse(body.pull)
     with context.activity.counted():
         outcome = await context.engine.up(
             declaration_of(body.declaration),

@@ -24,6 +24,8 @@ from stacker.oci.reference import Reference
 REF_NAME = "org.opencontainers.image.ref.name"
 SOURCE_DIGEST = "stacker.source.digest"
 """On our own entries: the digest that the tag had, where that was an index's."""
+ASKED_AT = "stacker.source.asked"
+"""On our own entries: when the registry was last asked for the name, in seconds."""
 SIZE_LIMIT = 64 * 1024 * 1024
 ENTRY_LIMIT = 100_000
 LAYOUT_VERSION = b'{"imageLayoutVersion":"1.0.0"}'

@@ -11,6 +11,7 @@ from functools import partial
 
 from anyio import CapacityLimiter
 
+from stacker.base import clock
 from stacker.base.errors import Corrupt, NotFound, Unavailable, Unsupported
 from stacker.drivers.images import catalog
 from stacker.drivers.images.descend import Descent
@@ -75,6 +76,7 @@ class Pull:
             annotations={
                 catalog.REF_NAME: str(self._reference),
                 catalog.SOURCE_DIGEST: str(resolved.digest),
+                catalog.ASKED_AT: str(int(clock.now().timestamp())),
             },
         )
         diff_ids = await self._config(manifest)

@@ -49,6 +49,12 @@ class Shelf:
         """
         return await self._workshop.in_thread(self._names, reference)
 
+    async def asked_at(self, reference: str) -> float | None:
+        """When the registry was last asked for a name; None: never, or it is not known."""
+        entry = await self._workshop.in_thread(self._lookup.entry, reference)
+        text = entry.annotations.get(catalog.ASKED_AT, "") if entry is not None else ""
+        return float(text) if text.isascii() and text.isdigit() else None
+
     async def detail(self, reference: str) -> ImageDetail:
         """All that is known of an image."""
         return await self._workshop.in_thread(self._detail, await self._entry(reference))
@@ -161,4 +167,5 @@ def _renamed(entry: Descriptor, name: Reference) -> Descriptor:
     old = catalog.name_of(entry)
     if not old or Reference.parse(old).name != name.name:
         annotations.pop(catalog.SOURCE_DIGEST, None)
+        annotations.pop(catalog.ASKED_AT, None)
     return dataclasses.replace(entry, annotations=annotations)

@@ -21,6 +21,8 @@ class LoadedStack:
     of them changes or appears, the stack may be another."""
     variables_used: Mapping[str, str]
     """What was taken from the environment of the caller, and nothing else of it."""
+    files: tuple[Path, ...]
+    """The stack files, the first of which says where its lock file is."""
     warnings: tuple[str, ...] = ()
 
 
@@ -35,6 +37,7 @@ class Loading:
     reader: Reader
     variables: Variables
     profiles: frozenset[str] = frozenset()
+    locked: bool = False
     given_name: str | None = None
     name: str | None = None
     inside: tuple[Path, ...] = ()

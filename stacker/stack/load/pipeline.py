@@ -14,6 +14,7 @@ from pathlib import Path
 from stacker.base.errors import Invalid
 from stacker.stack.load import canonical as shapes
 from stacker.stack.load import interpolate as templates
+from stacker.stack.load import lock as locking
 from stacker.stack.load import merge as merging
 from stacker.stack.load import yaml as text_format
 from stacker.stack.load.check import check as check_all
@@ -124,12 +125,22 @@ def check(loading: Loading) -> Loading:
     return loading
 
 
+def lock(loading: Loading) -> Loading:
+    if not loading.locked:
+        return loading
+
+    file = locking.place_beside(loading.files[0])
+    text = loading.reader.text(file, what="lock file")
+    locked = locking.parse(text, _source(loading, file))
+    return replace(loading, stack=locking.pin(loading.completed, locked, loading.merged))
+
+
 Stage = Callable[[Loading], Loading]
 
 TREES: tuple[Stage, ...] = (read, yaml, interpolate, include, extends, merge)
 """From files to one tree; an included file goes through these on its own."""
 
-STAGES: tuple[Stage, ...] = (*TREES, canonical, environment, defaults, check)
+STAGES: tuple[Stage, ...] = (*TREES, canonical, environment, defaults, check, lock)
 """Paths become absolute in canonical, where each field knows whether it is one."""
 
 
@@ -143,8 +154,11 @@ def load_stack(
     environment: Mapping[str, str],
     project_name: str | None = None,
     profiles: Sequence[str] = (),
+    locked: bool = False,
 ) -> LoadedStack:
     """The stack that these files declare; without files, those that docker compose would find.
+
+    `locked`: with the images that the lock file beside them says.
 
     Raises `Invalid` with the place and the reason of everything that is wrong with them, and
     `NotFound` or `Denied` when one cannot be read.
@@ -161,6 +175,7 @@ def load_stack(
         reader=reader,
         variables=variables,
         profiles=active_profiles(profiles, variables),
+        locked=locked,
         given_name=project_name,
     )
     try:
@@ -170,6 +185,7 @@ def load_stack(
 
     return LoadedStack(
         stack=loaded.completed,
+        files=paths,
         files_read=reader.files,
         variables_used=variables.used,
         warnings=(*variables.warnings, *warnings_of(loaded.completed, loaded.drafted)),

@@ -15,13 +15,14 @@ from stacker.stack.model.health import Healthcheck
 from stacker.stack.model.life import Dependency, Logging, RestartPolicy
 from stacker.stack.model.mount import Mount
 from stacker.stack.model.security import Device, SecurityOptions, Ulimit
-from stacker.stack.model.values import Model, PullPolicy
+from stacker.stack.model.values import Model
 
 
 class Service(Model):
     # what runs
     image: str
-    pull_policy: PullPolicy = "missing"
+    pull_policy: str = "missing"
+    """As `oci.pull_policy` reads it."""
     platform: str | None = None
     runtime: str | None = None
     entrypoint: tuple[str, ...] | None = None

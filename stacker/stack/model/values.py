@@ -15,8 +15,6 @@ Condition = Literal["service_started", "service_healthy", "service_completed_suc
 
 RestartCondition = Literal["no", "always", "on-failure", "unless-stopped"]
 
-PullPolicy = Literal["always", "missing", "never"]
-
 UNLIMITED = -1
 """For limits where the specification gives "no limit" a value of its own."""
 

@@ -11,6 +11,8 @@ import re
 import shlex
 import signal
 
+from stacker.base.errors import Invalid
+from stacker.oci import pull_policy as policies
 from stacker.stack.load.canonical.decode import Decoder, list_of, refuse, text_of
 from stacker.stack.load.problems import quoted
 from stacker.stack.load.tree import At, ListNode
@@ -260,3 +262,13 @@ def stop_signal(at: At) -> str:
         refuse(at, f"{quoted(text)} is not a signal")
 
     return numbers[text]
+
+
+def pull_policy(at: At) -> str:
+    """As it is written, but for the old spelling of `missing`."""
+    text = text_of(at)
+    try:
+        policies.parse(text)
+    except Invalid:
+        refuse(at, f"{quoted(text)} is none of {policies.FORMS}")
+    return "missing" if text == "if_not_present" else text

@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Path:
 def test_the_stages_are_in_the_order_of_the_specification() -> None:
     assert [stage.__name__ for stage in STAGES] == [
         "read", "yaml", "interpolate", "include", "extends", "merge",
-        "canonical", "environment", "defaults", "check",
+        "canonical", "environment", "defaults", "check", "lock",
     ]  # fmt: skip
 
 

@@ -66,7 +66,7 @@ SERVICE = [
     # words
     ("restart: sometimes", "4", "restart", '"sometimes" is none of no, always'),
     ("restart: on-fialure", "4", "restart", 'did you mean "on-failure"?'),
-    ("pull_policy: build", "4", "pull_policy", "none of always, missing, never"),
+    ("pull_policy: build", "4", "pull_policy", "none of always, missing, never, daily"),
     ("stop_signal: SIGNOPE", "4", "stop_signal", '"SIGNOPE" is not a signal'),
     ("cap_add: [NET_ADMN]", "4", "cap_add[0]", 'did you mean "NET_ADMIN"?'),
     ("hostname: a b", "4", "hostname", "is not a host name"),
