@@ -37,6 +37,8 @@ VERBS = {
     "outdated": "say which images have a newer version",
     "images": "list images",
     "image": "look at images, name, save, make and remove them",
+    "df": "show what images, containers and volumes take on the disk",
+    "prune": "remove images that nothing uses",
     "load": "read images from an archive or an OCI layout",
     "import": "make an image of a root file system tar",
     "login": "keep credentials for a registry",

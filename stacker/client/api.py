@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from stacker.wire import images, replies, requests
+    from stacker.wire import disk, images, replies, requests
 
     M = TypeVar("M", bound=Message)
 
@@ -128,6 +128,17 @@ class Supervisor:
     def import_image(self, wanted: requests.ImportRequest) -> Operation:
         """The result is Images, of one."""
         return self._operate("/v1/images/import", wanted)
+
+    # room on the disk
+
+    def disk_usage(self) -> disk.DiskUsage:
+        from stacker.wire.disk import DiskUsage
+
+        return self._get(DiskUsage, "/v1/disk")
+
+    def prune(self, wanted: disk.PruneRequest) -> Operation:
+        """The result is a PrunedReply."""
+        return self._operate("/v1/prune", wanted)
 
     # images and registries
 

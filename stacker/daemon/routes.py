@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from stacker.daemon.handlers import (
+    disk,
     execution,
     images,
     making,
@@ -38,6 +39,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/stacks/{stack}/inspect/{name}", stacks.inspect),
     ("GET", "/v1/events", watching.events),
     ("GET", "/v1/stats", watching.stats),
+    ("GET", "/v1/disk", disk.usage),
+    ("POST", "/v1/prune", disk.prune),
     ("POST", "/v1/pull", transfers.pull),
     ("GET", "/v1/images", images.images),
     ("POST", "/v1/images/load", images.load),

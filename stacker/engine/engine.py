@@ -20,6 +20,7 @@ from anyio.abc import TaskGroup
 from stacker.base.errors import Conflict, Failed, NotFound, StackerError
 from stacker.engine import declare, look
 from stacker.engine.contents import Contents
+from stacker.engine.disk import Disk
 from stacker.engine.endure import endure
 from stacker.engine.image_making import ImageMaking
 from stacker.engine.image_registry import ImageRegistry
@@ -55,6 +56,7 @@ class Engine:
         self._loops = Loops(tools)
         self.services = Services(tools, self._loops)
         self.images = ImageStore(tools)
+        self.disk = Disk(tools, state, self._loops)
         self.registries = ImageRegistry(tools)
         self.making = ImageMaking(tools, self._loops)
         self._ended: dict[str, StackLoop] = {}

@@ -60,7 +60,7 @@ class ImageStore:
             await self._refuse_used(going)
         files, size_bytes = 0, 0
         for reference in dict.fromkeys(references):
-            collected = await self._tools.images.remove(reference)
+            collected = await self._tools.images.remove(reference, in_use=self._held())
             files += collected.files
             size_bytes += collected.size_bytes
         return RemovedImages(names=tuple(sorted(going)), files=files, size_bytes=size_bytes)
@@ -76,6 +76,10 @@ class ImageStore:
 
     def archive(self, references: Sequence[str], *, form: str) -> AsyncIterator[bytes]:
         return self._tools.images.shelf.archive(references, form)
+
+    def _held(self) -> frozenset[str]:
+        """The ids of images that containers were made of: without their layers none starts."""
+        return frozenset(record.image_id for record in self._tools.records.all())
 
     async def _refuse_used(self, going: dict[str, str]) -> None:
         left = {i.id for i in await self._tools.images.list() if i.reference not in going}

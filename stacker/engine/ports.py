@@ -18,6 +18,7 @@ from stacker.oci.digest import Digest
 from stacker.oci.image import Image
 from stacker.oci.progress import PullProgress, PushProgress
 from stacker.oci.tree import TreeOptions
+from stacker.oci.usage import Pruned, Retention, StoreUsage
 from stacker.plan.container_specs import (
     ExecRequest,
     ExecResult,
@@ -162,8 +163,19 @@ class Images(Protocol):
         """Push what has this name here, to the registry that it names or to another name."""
         ...
 
-    async def remove(self, reference: str) -> RemovedContent:
-        """Take a name away, or all names of an id or digest, and what nothing needs any more."""
+    async def remove(self, reference: str, *, in_use: Collection[str] = ()) -> RemovedContent:
+        """Take a name away, or all names of an id or digest, and what nothing needs any more.
+
+        ``in_use`` are ids, digests or full references: what they need stays.
+        """
+        ...
+
+    async def usage(self, *, in_use: Collection[str] = ()) -> StoreUsage:
+        """Measure the images."""
+        ...
+
+    async def prune(self, retention: Retention, *, in_use: Collection[str]) -> Pruned:
+        """Remove the images that the retention lets go; what is in use stays."""
         ...
 
     async def find(self, reference: str, *, platform: str | None = None) -> Image | None:
@@ -297,6 +309,10 @@ class Networks(Protocol):
 
 class Volumes(Protocol):
     async def observe(self) -> tuple[ObservedVolume, ...]: ...
+
+    async def sizes(self) -> dict[str, int]:
+        """Return what each named volume takes on the disk."""
+        ...
 
     async def ensure(self, volume: Volume, *, stack: str, key: str) -> bool:
         """Make a named volume; True when it is new, and so may be filled."""
@@ -433,6 +449,10 @@ class State(Protocol):
     def container_dir(self, container_id: str) -> Path: ...
 
     def container_dirs(self) -> tuple[str, ...]: ...
+
+    def container_size(self, container_id: str) -> int:
+        """Return what a container's changes and logs take on the disk; blocks."""
+        ...
 
     def take_warnings(self) -> tuple[str, ...]: ...
 

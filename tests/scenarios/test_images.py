@@ -222,3 +222,62 @@ def test_build_from_is_reproducible(stacker: Stacker, busybox_tar: Path) -> None
     assert (config["Labels"], config["User"]) == ({"a": "b c"}, "7")
     done = stacker("image", "build-from", "--env", "nothing", str(busybox_tar), "local/x:1")
     assert done.returncode == 64
+
+
+def test_df_and_prune_keep_what_is_used(stacker: Stacker) -> None:
+    stacker.ok("image", "build-from", str(stacker.directory / "rich"), "local/loose:1")
+    stacker.ok("image", "tag", "local/loose:1", "local/loose:2")
+    found = stacker.json("df")
+    rows = {name: row for row in found["images"] for name in row["references"]}
+    assert rows[f"docker.io/{IMAGE}"]["in_use"]
+    assert not rows["docker.io/local/loose:1"]["in_use"]
+    assert [row["name"] for row in found["containers"]] == ["used-web-1"]
+    kept = sum(path.stat().st_size for path in (stacker.root / "layers").rglob("*.erofs"))
+    assert found["images_bytes"] > kept
+    assert "used-web-1" in stacker.ok("df", "-v")
+
+    assert "local/loose:1" not in stacker.ok("prune")  # it has its tag
+    assert "local/loose:1" not in stacker.ok("image", "prune", "--unused-for", "1h")
+    assert "docker.io/local/loose:1, docker.io/local/loose:2" in stacker.ok("prune", "--all")
+    assert f"docker.io/{IMAGE}" in names(stacker)
+    assert "docker.io/local/loose:1" not in names(stacker)
+    assert stacker("image", "verify", IMAGE).returncode == 0
+    assert stacker("prune", "--unused-for", "long").returncode == 64
+
+
+CONTAINERFILE = """
+FROM scratch
+ADD rootfs.tar /
+COPY --chown=7:8 added /srv/added
+ENV BUILT="by podman"
+LABEL org.opencontainers.image.title=built
+USER 7
+CMD ["/bin/su"]
+"""
+
+
+@pytest.mark.parametrize("form", ["oci-archive", "docker-archive"])
+def test_what_podman_has_built_is_what_podman_mounts(stacker: Stacker, form: str) -> None:
+    """buildah's builder, two archives: the same tree, entry by entry, and the same config."""
+    folder = stacker.directory / f"build-{form}"
+    folder.mkdir()
+    (folder / "rootfs.tar").write_bytes(rich_layers()[0])
+    (folder / "added").write_bytes(b"a" * 5000)
+    (folder / "Containerfile").write_text(CONTAINERFILE)
+    name = f"localhost/built:{form}"
+    with podman() as other:
+        other("build", "-q", "--isolation", "chroot", "--layers", "-t", name, str(folder))
+        other("save", "-q", "--format", form, "-o", str(folder / "image.tar"), name)
+        (built,) = json.loads(other("image", "inspect", name))
+        stacker.ok("load", str(folder / "image.tar"))
+        place = Path(stacker.ok("image", "mount", name).strip())
+        mine, theirs = tree_of(place), tree_of(Path(other("image", "mount", name).strip()))
+        stacker.ok("image", "unmount", name)
+        other("image", "unmount", name)
+    assert mine == theirs
+    (inspected,) = json.loads(stacker.ok("image", "inspect", name))
+    assert inspected["id"] == f"sha256:{built['Id']}"
+    assert [layer["diff_id"] for layer in inspected["layers"]] == built["RootFS"]["Layers"]
+    assert inspected["config"]["config"]["Env"][-1] == "BUILT=by podman"
+    assert inspected["annotations"]["org.opencontainers.image.title"] == "built"
+    stacker.ok("image", "rm", name)

@@ -11,6 +11,7 @@ VERBS = {
     "history": "show how an image was made, a layer a line",
     "tag": "give an image another name",
     "rm": "take names of images away, and what nothing needs any more",
+    "prune": "remove images that nothing uses",
     "save": "write images to an archive or an OCI layout",
     "load": "read images from an archive or an OCI layout",
     "import": "make an image of a root file system tar",
@@ -22,5 +23,5 @@ VERBS = {
     "verify": "read images again, and compare every byte with its digest",
 }
 
-MODULES = {"ls": "images", "load": "load", "import": "import_"}
+MODULES = {"ls": "images", "prune": "prune", "load": "load", "import": "import_"}
 """Verbs that are those of the command line itself, and their modules in ``stacker.cli``."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stacker.base.atomic import write_atomic
+from stacker.base.disk_usage import size_of
 from stacker.base.errors import Corrupt, Failed, NoSpace
 from stacker.plan.records import ContainerRecord, StackRecord
 
@@ -82,6 +83,10 @@ class Records:
     def container_dir(self, container_id: str) -> Path:
         """Return the directory that lives as long as the container: record, upper layer, logs."""
         return self._containers / container_id
+
+    def container_size(self, container_id: str) -> int:
+        """What a container's changes and logs take on the disk. Blocks."""
+        return size_of(self.container_dir(container_id))
 
     def remove_container(self, container_id: str) -> None:
         """Remove a container's directory: its record first, so that a half-removed one is gone."""

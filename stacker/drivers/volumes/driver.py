@@ -37,6 +37,10 @@ class Volumes:
     async def observe(self) -> tuple[ObservedVolume, ...]:
         return self._named.observe()
 
+    async def sizes(self) -> dict[str, int]:
+        """What each named volume takes on the disk."""
+        return await to_thread.run_sync(self._named.sizes)
+
     async def ensure(self, volume: Volume, *, stack: str, key: str) -> bool:
         return self._named.ensure(volume, stack=stack, key=key)
 

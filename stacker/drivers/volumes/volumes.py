@@ -17,6 +17,7 @@ from pathlib import Path
 
 from runtime.linux import mount
 from stacker.base.atomic import write_atomic
+from stacker.base.disk_usage import size_of
 from stacker.base.errors import Conflict, Failed, Invalid, NoSpace, NotFound, StackerError
 from stacker.drivers.volumes.inside import copy_attributes, copy_tree, open_directory
 from stacker.plan.observed import ObservedVolume
@@ -62,6 +63,10 @@ class NamedVolumes:
                 stack, key = "", path.parent.name
             volumes.append(ObservedVolume(name=path.parent.name, stack=stack, key=key))
         return tuple(volumes)
+
+    def sizes(self) -> dict[str, int]:
+        """What each takes on the disk; what is mounted over it does not count."""
+        return {volume.name: size_of(self._directory / volume.name) for volume in self.observe()}
 
     def ensure(self, volume: Volume, *, stack: str, key: str) -> bool:
         """Make a volume; True when it is new, and so may be filled from an image."""

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from stacker.daemon.routes import ROUTES
-from stacker.wire import images, log_stream, message, queries, replies, requests
+from stacker.wire import disk, images, log_stream, message, queries, replies, requests
 
 DOCUMENT: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[4] / "docs/openapi.yaml").read_text()
@@ -17,7 +17,7 @@ DOCUMENT: dict[str, Any] = yaml.safe_load(
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 MESSAGES = {
     name: cls
-    for module in (images, log_stream, replies, requests)
+    for module in (disk, images, log_stream, replies, requests)
     for name, cls in vars(module).items()
     if isinstance(cls, type)
     and issubclass(cls, message.Message)
