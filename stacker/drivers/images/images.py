@@ -29,6 +29,7 @@ from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.pull import Pull
 from stacker.drivers.images.push import push
 from stacker.drivers.images.registry import credentials, tls, trust
+from stacker.drivers.images.registry.configuration import ConfigurationFile
 from stacker.drivers.images.registry.credentials import Password
 from stacker.drivers.images.registry.keychain import Keychain
 from stacker.drivers.images.registry.logins import Logins
@@ -62,6 +63,7 @@ class Images:
         self,
         root: Path,
         *,
+        registries_file: ConfigurationFile | None = None,
         insecure_registries: Iterable[str] = (),
         auth_files: Sequence[Path] | None = None,
         certificate_directories: Sequence[Path] = tls.DEFAULT_DIRECTORIES,
@@ -81,6 +83,7 @@ class Images:
         self._lookup = Lookup(self._workshop.store)
         self._logins = Logins(root / "auth.json")
         self._registries = Registries(
+            file=registries_file,
             insecure=insecure_registries,
             keychain=Keychain(
                 (self._logins.file, *credentials.default_files(os.environ))
@@ -293,10 +296,10 @@ class Images:
         progress: Callable[[PullProgress], None],
     ) -> Image:
         with step(f"pull {reference}"), self._workshop.pins.held() as pins:
-            async with self._registries.repository(reference) as repository:
+            async with self._registries.sources(reference) as sources:
                 entry = await Pull(
                     self._workshop,
-                    repository,
+                    sources,
                     reference,
                     platform=platform,
                     patience=self._registries.patience,

@@ -11,15 +11,16 @@ from functools import partial
 
 from anyio import CapacityLimiter
 
-from stacker.base.errors import Corrupt, NotFound, Unavailable, Unsupported
+from stacker.base.errors import Corrupt, NotFound, StackerError, Unavailable, Unsupported
 from stacker.drivers.images import catalog
 from stacker.drivers.images.intake import Intake
 from stacker.drivers.images.parallel import run_all
 from stacker.drivers.images.pins import PinSet
 from stacker.drivers.images.provide import provide
 from stacker.drivers.images.registry.patience import Patience
-from stacker.drivers.images.registry.repository import FetchedDocument, Repository
+from stacker.drivers.images.registry.repository import FetchedDocument
 from stacker.drivers.images.registry.retry import retrying
+from stacker.drivers.images.registry.sources import Sources
 from stacker.drivers.images.steps import step
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import documents, image_config
@@ -41,7 +42,7 @@ class Pull:
     def __init__(
         self,
         workshop: Workshop,
-        repository: Repository,
+        sources: Sources,
         reference: Reference,
         *,
         platform: Platform,
@@ -53,7 +54,8 @@ class Pull:
         self._workshop = workshop
         self._in_thread = workshop.in_thread
         self._patience = patience
-        self._repository = repository
+        self._sources = sources
+        sources.on_pass = self._passed
         self._reference = reference
         self._platform = platform
         self._pins = pins
@@ -94,7 +96,7 @@ class Pull:
 
     async def _document(self, name: str) -> FetchedDocument:
         return await retrying(
-            lambda: self._repository.manifest(name),
+            lambda: self._sources.manifest(name),
             patience=self._patience,
             on_wait=lambda error, delay_s: self._tell(
                 PullState.RETRYING, note=_why(error, delay_s)
@@ -161,12 +163,18 @@ class Pull:
         try:
             await self._in_thread(intake.open)
             await self._download(intake, descriptor)
-        except Corrupt:
-            if not intake.resumed:
-                raise
-            # what was wrong may be what an earlier attempt had left
+            return
+        except Corrupt as error:
+            wrong = error
+        # what was wrong may be what an earlier attempt had left, or what a mirror has said
+        while intake.resumed or self._sources.distrust(descriptor.digest, wrong):
             await self._in_thread(intake.restart)
-            await self._download(intake, descriptor)
+            try:
+                await self._download(intake, descriptor)
+                return
+            except Corrupt as error:
+                wrong = error
+        raise wrong
 
     async def _download(self, intake: Intake, descriptor: Descriptor) -> None:
         def on_wait(error: Unavailable, delay_s: float) -> None:
@@ -187,7 +195,7 @@ class Pull:
         if intake.position == descriptor.size:
             return
 
-        async with self._repository.blob(descriptor, offset=intake.position) as answer:
+        async with self._sources.blob(descriptor, offset=intake.position) as answer:
             # a server that knows no ranges sends all of it: what we have is skipped
             skip = intake.position if answer.status == 200 else 0
             self._tell(PullState.DOWNLOADING, descriptor, current=intake.position)
@@ -198,6 +206,9 @@ class Pull:
                     self._tell(PullState.DOWNLOADING, descriptor, current=intake.position)
         if intake.position < descriptor.size:
             raise Unavailable(f"it ended after {intake.position} of {descriptor.size} bytes")
+
+    def _passed(self, error: StackerError) -> None:
+        self._tell(PullState.RETRYING, note=f"{error.message}; going on elsewhere")
 
     def _tell(
         self,

@@ -46,7 +46,9 @@ async def push(
             raise Invalid(f"what is here under {name} is {entry.digest}")
 
         await pins.add(await workshop.in_thread(reach, workshop.store, entry))
-        mounts = await workshop.in_thread(mount_sources, workshop.store, target)
+        mounts = await workshop.in_thread(
+            mount_sources, workshop.store, target, location=registries.location
+        )
         async with registries.repository(
             target, actions=PUSH, also_pull=sorted(set(mounts.values()))
         ) as repository:
@@ -99,16 +101,19 @@ class _StoredBlob:
             os.close(fd)
 
 
-def mount_sources(store: Store, target: Reference) -> dict[Digest, str]:
+def mount_sources(
+    store: Store, target: Reference, *, location: Callable[[Reference], Reference]
+) -> dict[Digest, str]:
     """Other repositories of the same registry that an image here came from, by blob. Blocks."""
+    place = location(target)
     found: dict[Digest, str] = {}
     paths: set[str] = set()
     for entry in store.catalog.entries():
         try:
-            name = Reference.parse(catalog.name_of(entry))
+            name = location(Reference.parse(catalog.name_of(entry)))
         except StackerError:
             continue
-        if name.domain != target.domain or name.path == target.path:
+        if name.domain != place.domain or name.path == place.path:
             continue
         if name.path in paths or len(paths) < MOUNT_SOURCES:
             paths.add(name.path)

@@ -1,0 +1,94 @@
+"""Where a pull gets its parts: the mirrors of a registry, and the registry itself as the last.
+
+A mirror that fails, refuses or lies is passed over; what it has said of a digest is verified like
+anything else. Each place has its own credentials and certificates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from stacker.base.errors import Corrupt, Denied, Failed, NotFound, StackerError, Unavailable
+from stacker.drivers.images.registry.repository import FetchedDocument, Repository
+from stacker.drivers.images.registry.transport import Answer
+from stacker.oci.descriptor import Descriptor
+from stacker.oci.digest import Digest
+
+PASSED_OVER = (Corrupt, Denied, Failed, NotFound, Unavailable)
+"""What a mirror may do without stopping a pull."""
+
+
+class Sources:
+    """The places of one repository; each is opened when it is first needed."""
+
+    def __init__(
+        self,
+        places: Sequence[Callable[[], Awaitable[Repository]]],
+        *,
+        on_pass: Callable[[StackerError], None] = lambda _: None,
+    ) -> None:
+        """`on_pass` gets why a mirror has been passed over."""
+        self._places = tuple(places)
+        self._opened: dict[int, Repository] = {}
+        self._lock = anyio.Lock()
+        self._first = 0
+        """Mirrors before this one are not asked for anything any more."""
+        self._first_of: dict[Digest, int] = {}
+        self.on_pass = on_pass
+
+    async def manifest(self, tag_or_digest: str) -> FetchedDocument:
+        """The document, from the first place that has it."""
+        for number in range(self._first, len(self._places)):
+            try:
+                return await (await self._open(number)).manifest(tag_or_digest)
+            except PASSED_OVER as error:
+                if not self._pass(number, error):
+                    raise
+        raise AssertionError("the last place has raised")
+
+    @asynccontextmanager
+    async def blob(self, descriptor: Descriptor, *, offset: int = 0) -> AsyncGenerator[Answer]:
+        """Open a blob where it is; one that breaks is opened elsewhere the next time."""
+        digest = descriptor.digest
+        while True:
+            number = max(self._first, self._first_of.get(digest, 0))
+            handed = False
+            try:
+                repository = await self._open(number)
+                async with repository.blob(descriptor, offset=offset) as answer:
+                    handed = True
+                    yield answer
+                    return
+            except PASSED_OVER as error:
+                # what else goes wrong with the bytes is the reader's, and may be our own disk's
+                ours = handed and not isinstance(error, Unavailable)
+                if ours or not self._pass(number, error, digest):
+                    raise
+                if handed:
+                    raise Unavailable(error.message, retry_after_s=0) from error
+
+    def distrust(self, digest: Digest, error: Corrupt) -> bool:
+        """What was got for a digest is wrong: whether there is another place to get it from."""
+        number = max(self._first, self._first_of.get(digest, 0))
+        return self._pass(number, error, digest)
+
+    def _pass(self, number: int, error: StackerError, digest: Digest | None = None) -> bool:
+        """Go on to the next place, for a digest or, where nothing answers, for everything."""
+        if number + 1 == len(self._places):
+            return False
+
+        if isinstance(error, Unavailable):
+            self._first = max(self._first, number + 1)
+        elif digest is not None:
+            self._first_of[digest] = number + 1
+        self.on_pass(error)
+        return True
+
+    async def _open(self, number: int) -> Repository:
+        async with self._lock:
+            if number not in self._opened:
+                self._opened[number] = await self._places[number]()
+            return self._opened[number]
