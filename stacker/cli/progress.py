@@ -58,6 +58,8 @@ class Progress:
         if self._block is None and reference not in self._pulling:
             self._pulling.add(reference)
             self._print(f" pulling {reference}")
+        if note := clean(str(event.attributes.get("note", ""))):
+            self._print(f" {notes.paint('!', notes.YELLOW)} {reference}: {note}")
         if not layer:
             return
         if state in ("done", "present"):

@@ -113,6 +113,7 @@ class Performer:
             state=progress.state,
             current=progress.current,
             total=progress.total,
+            note=progress.note,
         )
 
     async def _image(self, service: Service) -> Image:

@@ -295,6 +295,8 @@ class Images:
         platform: Platform,
         progress: Callable[[PullProgress], None],
     ) -> Image:
+        here = await to_thread.run_sync(self._lookup.entry, str(reference))
+        image = await self.find(str(reference), platform=str(platform)) if here else None
         with step(f"pull {reference}"), self._workshop.pins.held() as pins:
             async with self._registries.sources(reference) as sources:
                 entry = await Pull(
@@ -305,6 +307,7 @@ class Images:
                     patience=self._registries.patience,
                     pins=pins,
                     report=progress,
+                    present=here if image else None,
                 ).run()
             image = await self._workshop.in_thread(self._lookup.of_entry, entry)
         self._unsettled.set()

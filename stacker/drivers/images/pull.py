@@ -21,6 +21,7 @@ from stacker.drivers.images.registry.patience import Patience
 from stacker.drivers.images.registry.repository import FetchedDocument
 from stacker.drivers.images.registry.retry import retrying
 from stacker.drivers.images.registry.sources import Sources
+from stacker.drivers.images.space import check_space
 from stacker.drivers.images.steps import step
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import documents, image_config
@@ -49,7 +50,9 @@ class Pull:
         patience: Patience,
         pins: PinSet,
         report: Callable[[PullProgress], None],
+        present: Descriptor | None = None,
     ) -> None:
+        """`present` is the entry of the image that has the name now, whole and for the platform."""
         self._store = workshop.store
         self._workshop = workshop
         self._in_thread = workshop.in_thread
@@ -60,10 +63,15 @@ class Pull:
         self._platform = platform
         self._pins = pins
         self._report = report
+        self._present = present
 
     async def run(self) -> Descriptor:
         """Have the image in the store; its entry."""
         self._tell(PullState.RESOLVING)
+        if self._present is not None and await self._is_current(self._present):
+            self._tell(PullState.PRESENT)
+            return self._present
+
         with step("manifest"):
             resolved = await self._document(self._wanted())
             manifest, source = await self._manifest(resolved)
@@ -80,16 +88,25 @@ class Pull:
         )
         diff_ids = await self._config(manifest)
         await self._pins.add((*diff_ids, *chain_ids(diff_ids)))
+        layers = tuple(zip(manifest.layers, diff_ids, strict=True))
+        await self._in_thread(check_space, self._store, layers)
         limiter = CapacityLimiter(LAYERS_AT_ONCE)
         await run_all(
-            partial(self._layer, descriptor, diff_id, limiter)
-            for descriptor, diff_id in zip(manifest.layers, diff_ids, strict=True)
+            partial(self._layer, descriptor, diff_id, limiter) for descriptor, diff_id in layers
         )
         await self._in_thread(self._store.correct, diff_ids)
         await self._in_thread(self._store.add_document, source.data, source.digest)
         await self._in_thread(self._store.name, entry)
         self._tell(PullState.DONE)
         return entry
+
+    async def _is_current(self, present: Descriptor) -> bool:
+        """Whether the name still stands for what is here: one HEAD request, not repeated."""
+        try:
+            named = await self._sources.head(self._wanted())
+        except StackerError:
+            return False  # what the matter is comes out when the manifest is fetched
+        return str(named) in (str(present.digest), present.annotations.get(catalog.SOURCE_DIGEST))
 
     def _wanted(self) -> str:
         return str(self._reference.digest or self._reference.tag)

@@ -57,6 +57,7 @@ async def push(
                 repository,
                 reference=str(target),
                 patience=registries.patience,
+                slots=registries.slots(repository),
                 report=progress,
                 mount_from=mounts.get,
                 chunk=registries.chunk,

@@ -110,6 +110,7 @@ class Remote:
                     goes_to,
                     reference=str(full),
                     patience=self._registries.patience,
+                    slots=self._registries.slots(goes_to),
                     report=progress,
                     mount_from=lambda _: here.path if same_registry else None,
                     chunk=self._registries.chunk,

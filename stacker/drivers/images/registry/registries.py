@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import anyio
+
 from stacker.drivers.images.registry import proxies, tls, trust
 from stacker.drivers.images.registry.auth import Authorizer
 from stacker.drivers.images.registry.configuration import ConfigurationFile
@@ -25,6 +27,9 @@ PULL = "pull"
 PUSH = "pull,push"
 DELETE = "pull,push,delete"
 """Actions of a token's scope, as the distribution project names them."""
+
+REQUESTS = 8
+"""Blobs at once with one registry, all pulls and pushes together."""
 
 CATALOG_SCOPE = "registry:catalog:*"
 
@@ -50,6 +55,7 @@ class Registries:
         """
         self.patience = patience or Patience()
         self.chunk = chunk
+        self._slots: dict[str, tuple[int, anyio.Semaphore]] = {}
         self._insecure = frozenset(insecure)
         self._keychain = keychain
         self._file = file or ConfigurationFile(None)
@@ -69,6 +75,17 @@ class Registries:
         async with self._repository(place, actions, also_pull) as repository:
             yield repository
 
+    def slots(self, repository: Repository) -> anyio.Semaphore:
+        """What bounds the blobs under way with a registry, whoever wants them."""
+        domain = repository.connection.domain
+        wanted = self._file.current().host(domain).requests or REQUESTS
+        number, slots = self._slots.get(domain, (0, anyio.Semaphore(0)))
+        if number != wanted:
+            # who holds one of the old ones gives it back to those
+            slots = anyio.Semaphore(wanted)
+            self._slots[domain] = wanted, slots
+        return slots
+
     @asynccontextmanager
     async def sources(self, reference: Reference) -> AsyncGenerator[Sources]:
         """Open what a pull asks: the mirrors of a repository, and the repository itself."""
@@ -77,7 +94,8 @@ class Registries:
                 [
                     partial(stack.enter_async_context, self._repository(place, PULL, ()))
                     for place in self._file.current().sources(reference)
-                ]
+                ],
+                slots=self.slots,
             )
 
     @asynccontextmanager

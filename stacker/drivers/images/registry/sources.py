@@ -28,10 +28,13 @@ class Sources:
         self,
         places: Sequence[Callable[[], Awaitable[Repository]]],
         *,
+        slots: Callable[[Repository], anyio.Semaphore],
         on_pass: Callable[[StackerError], None] = lambda _: None,
     ) -> None:
-        """`on_pass` gets why a mirror has been passed over."""
+        """`slots` bounds what is asked of a registry at once; `on_pass` gets why a mirror has been
+        passed over."""
         self._places = tuple(places)
+        self._slots = slots
         self._opened: dict[int, Repository] = {}
         self._lock = anyio.Lock()
         self._first = 0
@@ -43,11 +46,19 @@ class Sources:
         """The document, from the first place that has it."""
         for number in range(self._first, len(self._places)):
             try:
-                return await (await self._open(number)).manifest(tag_or_digest)
+                repository = await self._open(number)
+                async with self._slots(repository):
+                    return await repository.manifest(tag_or_digest)
             except PASSED_OVER as error:
                 if not self._pass(number, error):
                     raise
         raise AssertionError("the last place has raised")
+
+    async def head(self, tag_or_digest: str) -> Digest:
+        """What a name stands for, by the first place."""
+        repository = await self._open(self._first)
+        async with self._slots(repository):
+            return (await repository.head(tag_or_digest)).digest
 
     @asynccontextmanager
     async def blob(self, descriptor: Descriptor, *, offset: int = 0) -> AsyncGenerator[Answer]:
@@ -58,7 +69,10 @@ class Sources:
             handed = False
             try:
                 repository = await self._open(number)
-                async with repository.blob(descriptor, offset=offset) as answer:
+                async with (
+                    self._slots(repository),
+                    repository.blob(descriptor, offset=offset) as answer,
+                ):
                     handed = True
                     yield answer
                     return
