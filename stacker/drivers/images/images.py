@@ -81,14 +81,13 @@ class Images:
             store=Store(root, boot_id=boot_id), threads=CapacityLimiter(os.cpu_count() or 1)
         )
         self._lookup = Lookup(self._workshop.store)
-        self._logins = Logins(root / "auth.json")
+        self._logins = Logins(root)
         self._registries = Registries(
             file=registries_file,
             insecure=insecure_registries,
             keychain=Keychain(
-                (self._logins.file, *credentials.default_files(os.environ))
-                if auth_files is None
-                else auth_files
+                credentials.default_files(os.environ) if auth_files is None else auth_files,
+                logins=self._logins,
             ),
             certificate_directories=certificate_directories,
             realms=realms,
@@ -128,9 +127,10 @@ class Images:
         *,
         policy: str = "missing",
         platform: str | None = None,
+        stack: str | None = None,
         progress: Callable[[PullProgress], None] = lambda _: None,
     ) -> Image:
-        """Have an image, pulled where the policy asks for it."""
+        """Have an image, pulled where the policy asks for it; with the logins of a stack first."""
         if policy not in POLICIES:
             raise Invalid(f"image {reference}: {policy!r} is no pull policy")
 
@@ -148,7 +148,7 @@ class Images:
             # who has waited for another pull of the same name is likely to find it now
             if POLICIES[policy] == "missing":
                 image = await self.find(reference, platform=platform)
-            return image or await self._pull(full, self._platform(platform), progress)
+            return image or await self._pull(full, self._platform(platform), progress, stack)
 
     async def load(self, source: Source, *, platform: str | None = None) -> tuple[Image, ...]:
         """Load the images of an OCI layout (a folder or a tar) or of a docker archive."""
@@ -212,19 +212,21 @@ class Images:
             progress=progress,
         )
 
-    async def login(self, registry: str, *, user: str, password: str) -> None:
-        """Try a login, and keep it where the registry takes it."""
+    async def login(
+        self, registry: str, *, user: str, password: str, stack: str | None = None
+    ) -> None:
+        """Try a login, and keep it where the registry takes it: for all stacks, or for one."""
         domain = Reference.parse(f"{registry}/any").domain
         with step(f"login to {domain}"):
             login = Password(user=user, password=password)
             kept = await self._registries.verified(domain, login)
-            await self._workshop.in_thread(self._logins.keep, domain, kept)
+            await self._workshop.in_thread(self._logins.keep, domain, kept, stack=stack)
 
-    async def logout(self, registry: str) -> None:
+    async def logout(self, registry: str, *, stack: str | None = None) -> None:
         """Forget the login for a registry."""
         domain = Reference.parse(f"{registry}/any").domain
         with step(f"logout from {domain}"):
-            await self._workshop.in_thread(self._logins.forget, domain)
+            await self._workshop.in_thread(self._logins.forget, domain, stack=stack)
 
     async def list(self) -> tuple[Image, ...]:
         """Every whole image, by name."""
@@ -294,11 +296,12 @@ class Images:
         reference: Reference,
         platform: Platform,
         progress: Callable[[PullProgress], None],
+        stack: str | None,
     ) -> Image:
         here = await to_thread.run_sync(self._lookup.entry, str(reference))
         image = await self.find(str(reference), platform=str(platform)) if here else None
         with step(f"pull {reference}"), self._workshop.pins.held() as pins:
-            async with self._registries.sources(reference) as sources:
+            async with self._registries.sources(reference, stack=stack) as sources:
                 entry = await Pull(
                     self._workshop,
                     sources,

@@ -87,12 +87,17 @@ class Registries:
         return slots
 
     @asynccontextmanager
-    async def sources(self, reference: Reference) -> AsyncGenerator[Sources]:
-        """Open what a pull asks: the mirrors of a repository, and the repository itself."""
-        async with AsyncExitStack() as stack:
+    async def sources(
+        self, reference: Reference, *, stack: str | None = None
+    ) -> AsyncGenerator[Sources]:
+        """Open what a pull asks: the mirrors of a repository, and the repository itself.
+
+        `stack` is whose logins come first.
+        """
+        async with AsyncExitStack() as opened:
             yield Sources(
                 [
-                    partial(stack.enter_async_context, self._repository(place, PULL, ()))
+                    partial(opened.enter_async_context, self._repository(place, PULL, stack=stack))
                     for place in self._file.current().sources(reference)
                 ],
                 slots=self.slots,
@@ -100,9 +105,14 @@ class Registries:
 
     @asynccontextmanager
     async def _repository(
-        self, reference: Reference, actions: str, also_pull: Sequence[str]
+        self,
+        reference: Reference,
+        actions: str,
+        also_pull: Sequence[str] = (),
+        *,
+        stack: str | None = None,
     ) -> AsyncGenerator[Repository]:
-        found = await self._keychain.find(domain=reference.domain, path=reference.path)
+        found = await self._keychain.find(domain=reference.domain, path=reference.path, stack=stack)
         scopes = [
             f"repository:{reference.path}:{actions}",
             *(f"repository:{path}:{PULL}" for path in also_pull),
