@@ -32,6 +32,8 @@ from stacker.oci.progress import PushProgress, PushState
 T = TypeVar("T")
 
 BLOBS_AT_ONCE = 4
+MANIFEST_LIMIT = 10_000
+"""Of one transfer: what an index leads to multiplies with its depth (CVE-2026-53493)."""
 
 STATES = {
     Way.PRESENT: PushState.PRESENT,
@@ -120,6 +122,9 @@ class Transfer:
             raise Corrupt(f"indexes are nested more than {DEPTH_LIMIT} deep")
 
         self._documents.add(entry.digest)
+        if len(self._documents) > MANIFEST_LIMIT:
+            raise Corrupt(f"it leads to more than {MANIFEST_LIMIT} manifests")
+
         with step(f"manifest {entry.digest.short}"):
             data = await self._origin.document(entry)
             parsed = documents.parse(data, expected=entry.media_type)

@@ -122,14 +122,14 @@ class ConfigurationFile:
 def parse(data: bytes, where: str) -> Configuration:
     """Read the file's bytes, or raise Invalid with the place of what is wrong."""
     if len(data) > SIZE_LIMIT:
-        raise Invalid(f"it has more than {SIZE_LIMIT} bytes", where=where)
+        raise Invalid(f"{where}: it has more than {SIZE_LIMIT} bytes")
     try:
         document = cast("dict[str, object]", tomllib.loads(data.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"it is not TOML: {str(error)[:200]}", where=where) from error
+        raise Invalid(f"{where}: it is not TOML: {str(error)[:200]}") from error
 
     for name in document.keys() - {"registry"}:
-        raise Invalid(f"{name!r} is not known; tables are [registry.NAME]", where=where)
+        raise Invalid(f"{where}: {name[:80]!r} is not known; tables are [registry.NAME]")
     tables = _Values(document, where).table("registry")
     return Configuration(
         tables={
@@ -198,7 +198,7 @@ def _prefix(text: str, where: str) -> str:
     except Invalid:
         known = False
     if not known:
-        raise Invalid(f"{text[:200]!r} is not HOST[:PORT][/PATH]", where=where)
+        raise Invalid(f"{where}: {text[:200]!r} is not HOST[:PORT][/PATH]")
 
     return text
 
@@ -224,7 +224,8 @@ class _Values:
         return f"{self._where}: {self._path}{name}"
 
     def wrong(self, name: str, why: str) -> Invalid:
-        return Invalid(f"{name} {why}", where=f"{self._where}: {self._path}".rstrip(": ."))
+        place = f"{self._where}: {self._path}".rstrip(": .")
+        return Invalid(f"{place}: {name[:80]} {why}")
 
     def table(self, name: str) -> _Values:
         value = self._values.get(name, {})

@@ -40,6 +40,7 @@ class Sources:
         self._first = 0
         """Mirrors before this one are not asked for anything any more."""
         self._first_of: dict[Digest, int] = {}
+        self._served: dict[Digest, int] = {}
         self.on_pass = on_pass
 
     async def manifest(self, tag_or_digest: str) -> FetchedDocument:
@@ -65,7 +66,7 @@ class Sources:
         """Open a blob where it is; one that breaks is opened elsewhere the next time."""
         digest = descriptor.digest
         while True:
-            number = max(self._first, self._first_of.get(digest, 0))
+            number = self._place_of(digest)
             handed = False
             try:
                 repository = await self._open(number)
@@ -74,6 +75,7 @@ class Sources:
                     repository.blob(descriptor, offset=offset) as answer,
                 ):
                     handed = True
+                    self._served[digest] = number
                     yield answer
                     return
             except PASSED_OVER as error:
@@ -86,8 +88,12 @@ class Sources:
 
     def distrust(self, digest: Digest, error: Corrupt) -> bool:
         """What was got for a digest is wrong: whether there is another place to get it from."""
-        number = max(self._first, self._first_of.get(digest, 0))
-        return self._pass(number, error, digest)
+        served = self._served.get(digest, 0)
+        # it may be passed over already, for what it has done to another blob
+        return served < self._place_of(digest) or self._pass(served, error, digest)
+
+    def _place_of(self, digest: Digest) -> int:
+        return max(self._first, self._first_of.get(digest, 0))
 
     def _pass(self, number: int, error: StackerError, digest: Digest | None = None) -> bool:
         """Go on to the next place, for a digest or, where nothing answers, for everything."""
