@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
     from stacker.wire.disk import DiskUsage
 
+WAITS = True
 HELP = """RECLAIMABLE is what `stacker prune --all` gives back; of volumes, what belongs to no stack
 that is declared. A layer that several images share is counted once."""
 EXAMPLES = """examples:

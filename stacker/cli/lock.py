@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = """Registries are asked what the tags stand for; nothing is fetched. The file,
 stack.lock.yaml beside stack.yaml, belongs into version control; `stacker up --locked` holds to it.
 An image that was made or loaded here, or whose pull_policy is never, is locked as it is here."""

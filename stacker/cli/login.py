@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   stacker login ghcr.io                                     asks for a name and a password
   pass show ghcr | stacker login -u me --password-stdin ghcr.io
   stacker login -u me docker.io
+  stacker login -p shop registry.lan                        for the stack `shop` alone
 """
 
 PASSWORD_LIMIT = 64 * 1024
@@ -39,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--password-stdin", action="store_true", help="read the password from stdin"
     )
+    parser.add_argument(
+        "-p", "--project-name", dest="project", metavar="NAME", help="for this stack alone"
+    )
 
 
 def run(call: Call) -> int:
@@ -52,7 +56,12 @@ def run(call: Call) -> int:
     if not user or not password:
         raise UsageError("a login needs a name and a password")
 
-    wanted = LoginRequest(registry=call.arguments.registry, user=user, password=password)
+    wanted = LoginRequest(
+        registry=call.arguments.registry,
+        user=user,
+        password=password,
+        stack=call.arguments.project,
+    )
     progress.follow(call.connect_or_start().login(wanted), quiet=True)
     notes.note(f"logged in to {call.arguments.registry} as {user}")
     return Exit.OK

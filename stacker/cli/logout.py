@@ -27,9 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="host[:port] (docker.io)",
     )
 
+    parser.add_argument(
+        "-p", "--project-name", dest="project", metavar="NAME", help="for this stack alone"
+    )
+
 
 def run(call: Call) -> int:
-    wanted = LogoutRequest(registry=call.arguments.registry)
+    wanted = LogoutRequest(registry=call.arguments.registry, stack=call.arguments.project)
     progress.follow(call.connect_or_start().logout(wanted), quiet=True)
     notes.note(f"logged out from {call.arguments.registry}")
     return Exit.OK

@@ -1,6 +1,7 @@
 """``stacker``: find the verb, import it alone, run it, turn what went wrong into an exit code.
 
-A verb is a module with ``HELP``, ``EXAMPLES``, ``add_arguments(parser)`` and ``run(call)``.
+A verb is a module with ``HELP``, ``EXAMPLES``, ``add_arguments(parser)`` and ``run(call)``; it has
+``WAITS`` where it may stand still until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -128,8 +129,13 @@ def _run_in_group(group: str, leading: Leading, words: list[str]) -> int:
 
 
 def _run_verb(verb: str, text: str, module: ModuleType, leading: Leading, words: list[str]) -> int:
-    code: int = module.run(Call(leading, _arguments(verb, text, module, words)))
-    return code
+    call = Call(leading, _arguments(verb, text, module, words))
+    if not getattr(module, "WAITS", False):
+        return module.run(call)
+    from stacker.cli.ctrl_c import heeded
+
+    with heeded():
+        return module.run(call)
 
 
 def _arguments(verb: str, text: str, module: ModuleType, words: list[str]) -> Namespace | Plain:

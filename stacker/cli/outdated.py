@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
     from stacker.wire.images import FreshnessRow
 
+WAITS = True
 HELP = """Registries are asked for digests; nothing is fetched. Ends with 2 where something is
 outdated or not here, and with 1 where a registry could not say."""
 EXAMPLES = """examples:

@@ -54,6 +54,10 @@ class Progress:
         if self._bars.feed(event) and self._block is None:
             verb = "pushing" if event.kind == "image.sending" else "pulling"
             self._print(f" {verb} {clean(str(event.attributes.get('reference', '')))}")
+        note = clean(str(event.attributes.get("note") or ""))
+        if note and self._block is None:
+            reference = clean(str(event.attributes.get("reference", "")))
+            self._print(f" {notes.paint('!', notes.YELLOW)} {reference}: {note}")
 
     def image_here(self, event: EventLine) -> None:
         reference = clean(str(event.attributes.get("image") or event.attributes.get("reference")))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = """Without options: images whose tag has moved on, and content that no image needs. What a
 container was made of, what a declared stack names, and what is mounted, always stays. Volumes and
 containers are not touched."""

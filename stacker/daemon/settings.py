@@ -28,6 +28,8 @@ class Settings:
     registry_timeout_s: float | None = None
     """How long a registry may say nothing; None: the image driver's own patience."""
     verbose: bool = False
+    registries_file: Path | None = None
+    """How registries are found and spoken to; None: the usual file, if it is there."""
     insecure_registries: tuple[str, ...] = ()
     """``host[:port]`` of registries that are spoken to without TLS."""
 
@@ -95,8 +97,14 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
         default=os.environ.get("STACKER_INSECURE_REGISTRIES", "").split(),
         metavar="HOST[:PORT]",
         help="speak plain HTTP with this registry; may be repeated ($STACKER_INSECURE_REGISTRIES, "
-        "separated by blanks). Credentials are read from $REGISTRY_AUTH_FILE, and from where "
-        "podman and docker keep them",
+        "separated by blanks)",
+    )
+    parser.add_argument(
+        "--registries",
+        default=os.environ.get("STACKER_REGISTRIES") or None,
+        metavar="FILE",
+        help="mirrors, certificates, proxies and the like, for each registry "
+        "(/etc/stacker/registries.toml; $STACKER_REGISTRIES)",
     )
     parser.add_argument("--verbose", action="store_true", help="say more on stderr")
     given = parser.parse_args(arguments)
@@ -108,6 +116,7 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
         group=given.group,
         registry_timeout_s=given.registry_timeout,
         verbose=given.verbose,
+        registries_file=Path(os.path.abspath(given.registries)) if given.registries else None,
         insecure_registries=tuple(given.insecure_registry),
         layers=given.layers,
     )

@@ -25,6 +25,7 @@ from stacker.drivers.host.probe import probe
 from stacker.drivers.host.selinux import levels_in_use
 from stacker.drivers.host.watch import watch_files
 from stacker.drivers.images.images import Images
+from stacker.drivers.images.registry.configuration import DEFAULT_FILE, ConfigurationFile
 from stacker.drivers.images.registry.patience import Patience
 from stacker.drivers.mounts.mounts import Mounts
 from stacker.drivers.networks.networks import Networks
@@ -108,6 +109,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
                     patience=_patience(settings),
                     insecure_registries=settings.insecure_registries,
                     layer_format=layers.format,
+                    registries_file=_registries_file(settings),
                 )
             ),
             image_mounts=ImageMounts(mounts, run=settings.run),
@@ -141,6 +143,11 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
             bus.emit("warning", f"no AppArmor profile confines containers: {apparmor.reason}")
         async with Engine(tools, state, watch_files=watch_files) as engine:
             yield engine
+
+
+def _registries_file(settings: Settings) -> ConfigurationFile:
+    named = settings.registries_file
+    return ConfigurationFile(named or DEFAULT_FILE, must_exist=named is not None)
 
 
 def _patience(settings: Settings) -> Patience | None:

@@ -29,11 +29,11 @@ class ImageStore:
     async def load(self, path: str) -> tuple[Image, ...]:
         return await self._tools.images.load(Path(path))
 
-    async def login(self, registry: str, *, user: str, password: str) -> None:
-        await self._tools.images.login(registry, user=user, password=password)
+    async def login(self, registry: str, *, user: str, password: str, stack: str | None) -> None:
+        await self._tools.images.login(registry, user=user, password=password, stack=stack)
 
-    async def logout(self, registry: str) -> None:
-        await self._tools.images.logout(registry)
+    async def logout(self, registry: str, *, stack: str | None) -> None:
+        await self._tools.images.logout(registry, stack=stack)
 
     async def import_image(
         self, path: str, *, reference: str, changes: tuple[str, ...], message: str = ""

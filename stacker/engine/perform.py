@@ -94,6 +94,7 @@ class Performer:
             operation.reference,
             policy=operation.policy,
             platform=operation.platform,
+            stack=self._name,
             progress=self._progress,
         )
         self._tools.bus.emit(

@@ -188,9 +188,13 @@ class Images(Protocol):
         *,
         policy: str,
         platform: str | None = None,
+        stack: str | None = None,
         progress: Callable[[PullProgress], None],
     ) -> Image:
-        """Have the image, pulled when the policy (``always|missing|never``) says so."""
+        """Have the image, pulled when the policy (``always|missing|never``) says so.
+
+        ``stack``: whose logins come first.
+        """
         ...
 
     async def list(self) -> tuple[Image, ...]: ...
@@ -205,11 +209,11 @@ class Images(Protocol):
         self, source: Path, *, reference: str, changes: Sequence[str], message: str
     ) -> Image: ...
 
-    async def login(self, registry: str, *, user: str, password: str) -> None:
-        """Keep credentials for a registry, when it takes them."""
+    async def login(self, registry: str, *, user: str, password: str, stack: str | None) -> None:
+        """Keep credentials for a registry, when it takes them; for all stacks, or for one."""
         ...
 
-    async def logout(self, registry: str) -> None: ...
+    async def logout(self, registry: str, *, stack: str | None) -> None: ...
 
 
 class Mounts(Protocol):

@@ -19,7 +19,7 @@ class Event:
     ``step.started``     a plan's operation begins; attributes: step, text, cause
     ``step.done``        … ended well; attributes: step, text, seconds
     ``step.failed``      … did not; attributes: step, text, error, error_kind
-    ``image.progress``   bytes of one layer; attributes: layer, state, current, total
+    ``image.progress``   bytes of one layer; attributes: layer, state, current, total, note
     ``image.pulled``     an image is whole; attributes: id
     ``container.start``  a process runs; attributes: pid
     ``container.exit``   a process ended; attributes: code, signal, oom

@@ -83,10 +83,13 @@ class LoginRequest(Message):
     """``host[:port]``, or ``docker.io``."""
     user: str
     password: str
+    stack: str | None = None
+    """Keep it for this stack alone; None: for all."""
 
 
 class LogoutRequest(Message):
     registry: str
+    stack: str | None = None
 
 
 class ExecBody(Message):

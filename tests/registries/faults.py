@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Mapping
 
 import anyio
@@ -54,6 +55,18 @@ def changed(
         assert isinstance(honest.body, bytes)
         headers = {name: value for name, value in honest.headers.items() if name in kept}
         return web.Response(status=honest.status, body=change(honest.body), headers=headers)
+
+    return bent
+
+
+def repacked(registry: ScriptedRegistry) -> Bend:
+    """The honest answer in a Content-Encoding that nobody has asked for."""
+
+    async def bent(request: web.Request) -> web.StreamResponse:
+        honest = registry.honest(request)
+        assert isinstance(honest.body, bytes)
+        body = gzip.compress(honest.body)
+        return web.Response(body=body, headers={"Content-Encoding": "gzip"})
 
     return bent
 

@@ -75,6 +75,23 @@ def test_login_and_logout(shared_stacker: Stacker, registry: DebianRegistry) -> 
     assert f"there is no login for {registry.host}" in again.stderr
 
 
+def test_login_of_one_stack(shared_stacker: Stacker, registry: DebianRegistry) -> None:
+    """Stack `p` has it, and no other."""
+    stacker = shared_stacker
+    done = stacker(
+        *("login", "-u", USER, "--password-stdin", "-p", "p", registry.host),
+        stdin=PASSWORD.encode(),
+    )
+    assert done.returncode == 0, done.stderr
+    text = f"name: other\nservices:\n  app:\n    image: {registry.host}/private/app:1\n"
+    refused = stacker("pull", str(stacker.write(text)))
+    assert refused.returncode == 1
+    assert "there are none for it" in refused.stderr
+    assert pull(stacker, registry) == 0
+    stacker.ok("logout", "-p", "p", registry.host)
+    assert pull(stacker, registry) == 1
+
+
 def test_at_a_terminal(shared_stacker: Stacker, registry: DebianRegistry) -> None:
     stacker = shared_stacker
     command = stacker.command("login", registry.host)

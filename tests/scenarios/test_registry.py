@@ -166,6 +166,25 @@ def test_load(stacker: Stacker, made: Path, tmp_path: Path, kind: str) -> None:
     looks_right(stacker)
 
 
+def test_where_the_file_says(stacker: Stacker, registry: DebianRegistry, made: Path) -> None:
+    """The supervisor reads registries.toml, and a mistake in it has its place."""
+    pushed(registry, made / "one", "moved/app:1")
+    file = stacker.write(
+        f'[registry."old.example.com/team"]\nlocation = "{registry.host}/moved"\n',
+        "registries.toml",
+    )
+    stacker.end()
+    stacker.environment["STACKER_REGISTRIES"] = str(file)
+    path = str(stacker.write(stack(app="old.example.com/team/app:1")))
+    stacker.ok("pull", path)
+    assert "old.example.com/team/app:1" in listed(stacker)
+    file.write_text('[registry."old.example.com"]\nmirror = []\n')
+    done = stacker("pull", path)
+    assert done.returncode == 1
+    says = f'pull old.example.com/team/app:1: {file}: registry."old.example.com": mirror is not'
+    assert says in done.stderr
+
+
 def test_a_file_that_is_no_image_is_named(stacker: Stacker, tmp_path: Path) -> None:
     junk = tmp_path / "junk.tar"
     junk.write_bytes(os.urandom(4096))

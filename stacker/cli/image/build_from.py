@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = """The same tree gives the same image, byte for byte, where $SOURCE_DATE_EPOCH says the time:
 no file is newer than it then. Names are sorted, a tar's headers are written anew. Prints the id."""
 EXAMPLES = """examples:

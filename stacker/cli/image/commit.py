@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = """What is in volumes, binds, configs and secrets is not part of it. The container's
 processes stand still while its files are read. Prints the id."""
 EXAMPLES = """examples:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = "Nothing of it is kept here. All platforms of an index are copied, unless one is named."
 EXAMPLES = """examples:
   stacker image copy docker.io/library/redis:7 registry.example.com/redis:7

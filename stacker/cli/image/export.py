@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = "Layers are merged, and the config is left out: `stacker image save` keeps both."
 EXAMPLES = """examples:
   stacker image export redis:7 | tar -t

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = """Prints the ids. What an interrupted pull has left is resumed, layers that other images
 have are not fetched again."""
 EXAMPLES = """examples:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = """Blobs that the registry has, in this repository or in another, are not sent again. Prints
 the name with its digest."""
 EXAMPLES = """examples:

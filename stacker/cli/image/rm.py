@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = """A digest or an id takes all names of the image. What no other image needs is removed with
 the last name; an image that a container was made of is refused."""
 EXAMPLES = """examples:

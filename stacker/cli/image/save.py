@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = """The same images give the same bytes. Nothing is fetched: what is saved is what is here."""
 EXAMPLES = """examples:
   stacker image save -o shop.tar shop:1 redis:7

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = """Blobs are hashed, and the layers that are mounted are compared with what their blobs give.
 Ends with 1 where anything differs; pull the image again then."""
 EXAMPLES = """examples:

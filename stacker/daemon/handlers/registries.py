@@ -8,6 +8,7 @@ from stacker.daemon import operation
 from stacker.daemon.context import context_of
 from stacker.daemon.reading import read_body
 from stacker.wire.message import Message
+from stacker.wire.names import check_name
 from stacker.wire.replies import Done
 from stacker.wire.requests import LoginRequest, LogoutRequest
 
@@ -15,9 +16,12 @@ from stacker.wire.requests import LoginRequest, LogoutRequest
 async def login(request: web.Request) -> web.StreamResponse:
     engine = context_of(request).engine
     body = await read_body(request, LoginRequest)
+    stack = check_name("stack", body.stack) if body.stack is not None else None
 
     async def work() -> Message:
-        await engine.images.login(body.registry, user=body.user, password=body.password)
+        await engine.images.login(
+            body.registry, user=body.user, password=body.password, stack=stack
+        )
         return Done()
 
     return await operation.operate(request, work)
@@ -26,9 +30,10 @@ async def login(request: web.Request) -> web.StreamResponse:
 async def logout(request: web.Request) -> web.StreamResponse:
     engine = context_of(request).engine
     body = await read_body(request, LogoutRequest)
+    stack = check_name("stack", body.stack) if body.stack is not None else None
 
     async def work() -> Message:
-        await engine.images.logout(body.registry)
+        await engine.images.logout(body.registry, stack=stack)
         return Done()
 
     return await operation.operate(request, work)

@@ -32,6 +32,7 @@ from stacker.drivers.images.prune import prune
 from stacker.drivers.images.pull import Pull
 from stacker.drivers.images.push import push
 from stacker.drivers.images.registry import credentials, tls, trust
+from stacker.drivers.images.registry.configuration import ConfigurationFile
 from stacker.drivers.images.registry.credentials import Password
 from stacker.drivers.images.registry.keychain import Keychain
 from stacker.drivers.images.registry.logins import Logins
@@ -68,6 +69,7 @@ class Images:
         self,
         root: Path,
         *,
+        registries_file: ConfigurationFile | None = None,
         insecure_registries: Iterable[str] = (),
         auth_files: Sequence[Path] | None = None,
         certificate_directories: Sequence[Path] = tls.DEFAULT_DIRECTORIES,
@@ -87,13 +89,13 @@ class Images:
             threads=CapacityLimiter(os.cpu_count() or 1),
         )
         self._lookup = Lookup(self._workshop.store)
-        self._logins = Logins(root / "auth.json")
+        self._logins = Logins(root)
         self._registries = Registries(
+            file=registries_file,
             insecure=insecure_registries,
             keychain=Keychain(
-                (self._logins.file, *credentials.default_files(os.environ))
-                if auth_files is None
-                else auth_files
+                credentials.default_files(os.environ) if auth_files is None else auth_files,
+                logins=self._logins,
             ),
             certificate_directories=certificate_directories,
             realms=realms,
@@ -135,9 +137,10 @@ class Images:
         *,
         policy: str = "missing",
         platform: str | None = None,
+        stack: str | None = None,
         progress: Callable[[PullProgress], None] = lambda _: None,
     ) -> Image:
-        """Have an image, pulled where the policy asks for it."""
+        """Have an image, pulled where the policy asks for it; with the logins of a stack first."""
         if policy not in POLICIES:
             raise Invalid(f"image {reference}: {policy!r} is no pull policy")
 
@@ -159,7 +162,7 @@ class Images:
                 image = await self.find(reference, platform=platform) or await self._revive(
                     reference, platform
                 )
-            return image or await self._pull(full, self._platform(platform), progress)
+            return image or await self._pull(full, self._platform(platform), progress, stack)
 
     async def _revive(self, reference: str, platform: str | None) -> Image | None:
         """The image whose blobs are here though its layers are not, with its layers made."""
@@ -235,19 +238,21 @@ class Images:
             progress=progress,
         )
 
-    async def login(self, registry: str, *, user: str, password: str) -> None:
-        """Try a login, and keep it where the registry takes it."""
+    async def login(
+        self, registry: str, *, user: str, password: str, stack: str | None = None
+    ) -> None:
+        """Try a login, and keep it where the registry takes it: for all stacks, or for one."""
         domain = Reference.parse(f"{registry}/any").domain
         with step(f"login to {domain}"):
             login = Password(user=user, password=password)
             kept = await self._registries.verified(domain, login)
-            await self._workshop.in_thread(self._logins.keep, domain, kept)
+            await self._workshop.in_thread(self._logins.keep, domain, kept, stack=stack)
 
-    async def logout(self, registry: str) -> None:
+    async def logout(self, registry: str, *, stack: str | None = None) -> None:
         """Forget the login for a registry."""
         domain = Reference.parse(f"{registry}/any").domain
         with step(f"logout from {domain}"):
-            await self._workshop.in_thread(self._logins.forget, domain)
+            await self._workshop.in_thread(self._logins.forget, domain, stack=stack)
 
     async def list(self) -> tuple[Image, ...]:
         """Every whole image, by name."""
@@ -351,17 +356,21 @@ class Images:
         reference: Reference,
         platform: Platform,
         progress: Callable[[PullProgress], None],
+        stack: str | None,
     ) -> Image:
+        here = await to_thread.run_sync(self._lookup.entry, str(reference))
+        image = await self.find(str(reference), platform=str(platform)) if here else None
         with step(f"pull {reference}"), self._workshop.pins.held() as pins:
-            async with self._registries.repository(reference) as repository:
+            async with self._registries.sources(reference, stack=stack) as sources:
                 entry = await Pull(
                     self._workshop,
-                    repository,
+                    sources,
                     reference,
                     platform=platform,
                     patience=self._registries.patience,
                     pins=pins,
                     report=progress,
+                    present=here if image else None,
                 ).run()
             image = await self._workshop.in_thread(self._lookup.of_entry, entry)
         self._unsettle()

@@ -7,12 +7,13 @@ EROFS file as its bytes arrive. The name is given last; whatever fails before le
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from anyio import CapacityLimiter
 
 from stacker.base import clock
-from stacker.base.errors import Corrupt, NotFound, Unavailable, Unsupported
+from stacker.base.errors import Corrupt, NotFound, StackerError, Unavailable, Unsupported
 from stacker.drivers.images import catalog
 from stacker.drivers.images.descend import Descent
 from stacker.drivers.images.intake import Intake
@@ -20,8 +21,10 @@ from stacker.drivers.images.parallel import run_all
 from stacker.drivers.images.pins import PinSet
 from stacker.drivers.images.provide import provide
 from stacker.drivers.images.registry.patience import Patience
-from stacker.drivers.images.registry.repository import FetchedDocument, Repository
+from stacker.drivers.images.registry.repository import FetchedDocument
 from stacker.drivers.images.registry.retry import retrying
+from stacker.drivers.images.registry.sources import Sources
+from stacker.drivers.images.space import check_space
 from stacker.drivers.images.steps import step
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import documents, image_config
@@ -43,27 +46,35 @@ class Pull:
     def __init__(
         self,
         workshop: Workshop,
-        repository: Repository,
+        sources: Sources,
         reference: Reference,
         *,
         platform: Platform,
         patience: Patience,
         pins: PinSet,
         report: Callable[[PullProgress], None],
+        present: Descriptor | None = None,
     ) -> None:
+        """`present` is the entry of the image that has the name now, whole and for the platform."""
         self._store = workshop.store
         self._workshop = workshop
         self._in_thread = workshop.in_thread
         self._patience = patience
-        self._repository = repository
+        self._sources = sources
+        sources.on_pass = self._passed
         self._reference = reference
         self._platform = platform
         self._pins = pins
         self._report = report
+        self._present = present
 
     async def run(self) -> Descriptor:
         """Have the image in the store; its entry."""
         self._tell(PullState.RESOLVING)
+        if self._present is not None and await self._is_current(self._present):
+            self._tell(PullState.PRESENT)
+            return await self._asked(self._present)
+
         with step("manifest"):
             resolved = await self._document(self._wanted())
             manifest, source = await self._manifest(resolved)
@@ -81,10 +92,11 @@ class Pull:
         )
         diff_ids = await self._config(manifest)
         await self._pins.add((*diff_ids, *chain_ids(diff_ids)))
+        layers = tuple(zip(manifest.layers, diff_ids, strict=True))
+        await self._in_thread(check_space, self._store, layers)
         limiter = CapacityLimiter(LAYERS_AT_ONCE)
         await run_all(
-            partial(self._layer, descriptor, diff_id, limiter)
-            for descriptor, diff_id in zip(manifest.layers, diff_ids, strict=True)
+            partial(self._layer, descriptor, diff_id, limiter) for descriptor, diff_id in layers
         )
         await self._in_thread(self._store.correct, diff_ids)
         await self._in_thread(self._store.add_document, source.data, source.digest)
@@ -92,12 +104,30 @@ class Pull:
         self._tell(PullState.DONE)
         return entry
 
+    async def _is_current(self, present: Descriptor) -> bool:
+        """Whether the name still stands for what is here: one HEAD request, not repeated."""
+        try:
+            named = await self._sources.head(self._wanted())
+        except StackerError:
+            return False  # what the matter is comes out when the manifest is fetched
+        return str(named) in (str(present.digest), present.annotations.get(catalog.SOURCE_DIGEST))
+
+    async def _asked(self, present: Descriptor) -> Descriptor:
+        """Note that the registry was asked for what is here under this name."""
+        if catalog.name_of(present) != str(self._reference):
+            return present
+
+        now = str(int(clock.now().timestamp()))
+        entry = replace(present, annotations={**present.annotations, catalog.ASKED_AT: now})
+        await self._in_thread(self._store.name, entry)
+        return entry
+
     def _wanted(self) -> str:
         return str(self._reference.digest or self._reference.tag)
 
     async def _document(self, name: str) -> FetchedDocument:
         return await retrying(
-            lambda: self._repository.manifest(name),
+            lambda: self._sources.manifest(name),
             patience=self._patience,
             on_wait=lambda error, delay_s: self._tell(
                 PullState.RETRYING, note=_why(error, delay_s)
@@ -166,12 +196,18 @@ class Pull:
         try:
             await self._in_thread(intake.open)
             await self._download(intake, descriptor)
-        except Corrupt:
-            if not intake.resumed:
-                raise
-            # what was wrong may be what an earlier attempt had left
+            return
+        except Corrupt as error:
+            wrong = error
+        # what was wrong may be what an earlier attempt had left, or what a mirror has said
+        while intake.resumed or self._sources.distrust(descriptor.digest, wrong):
             await self._in_thread(intake.restart)
-            await self._download(intake, descriptor)
+            try:
+                await self._download(intake, descriptor)
+                return
+            except Corrupt as error:
+                wrong = error
+        raise wrong
 
     async def _download(self, intake: Intake, descriptor: Descriptor) -> None:
         def on_wait(error: Unavailable, delay_s: float) -> None:
@@ -192,7 +228,7 @@ class Pull:
         if intake.position == descriptor.size:
             return
 
-        async with self._repository.blob(descriptor, offset=intake.position) as answer:
+        async with self._sources.blob(descriptor, offset=intake.position) as answer:
             # a server that knows no ranges sends all of it: what we have is skipped
             skip = intake.position if answer.status == 200 else 0
             self._tell(PullState.DOWNLOADING, descriptor, current=intake.position)
@@ -203,6 +239,9 @@ class Pull:
                     self._tell(PullState.DOWNLOADING, descriptor, current=intake.position)
         if intake.position < descriptor.size:
             raise Unavailable(f"it ended after {intake.position} of {descriptor.size} bytes")
+
+    def _passed(self, error: StackerError) -> None:
+        self._tell(PullState.RETRYING, note=f"{error.message}; going on elsewhere")
 
     def _tell(
         self,

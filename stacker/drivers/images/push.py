@@ -47,7 +47,9 @@ async def push(
 
         reach = await workshop.in_thread(Reach, workshop.store, entry)
         await pins.add(reach.digests)
-        mounts = await workshop.in_thread(mount_sources, workshop.store, target)
+        mounts = await workshop.in_thread(
+            mount_sources, workshop.store, target, location=registries.location
+        )
         async with registries.repository(
             target, actions=PUSH, also_pull=sorted(set(mounts.values()))
         ) as repository:
@@ -56,6 +58,7 @@ async def push(
                 repository,
                 reference=str(target),
                 patience=registries.patience,
+                slots=registries.slots(repository),
                 report=progress,
                 mount_from=mounts.get,
                 chunk=registries.chunk,
@@ -100,16 +103,19 @@ class _StoredBlob:
             os.close(fd)
 
 
-def mount_sources(store: Store, target: Reference) -> dict[Digest, str]:
+def mount_sources(
+    store: Store, target: Reference, *, location: Callable[[Reference], Reference]
+) -> dict[Digest, str]:
     """Other repositories of the same registry that an image here came from, by blob. Blocks."""
+    place = location(target)
     found: dict[Digest, str] = {}
     paths: set[str] = set()
     for entry in store.catalog.entries():
         try:
-            name = Reference.parse(catalog.name_of(entry))
+            name = location(Reference.parse(catalog.name_of(entry)))
         except StackerError:
             continue
-        if name.domain != target.domain or name.path == target.path:
+        if name.domain != place.domain or name.path == place.path:
             continue
         if name.path in paths or len(paths) < MOUNT_SOURCES:
             paths.add(name.path)

@@ -91,13 +91,14 @@ class Remote:
         All of an index, unless a platform is given; with what refers to it, if that is asked for.
         """
         origin, full = Reference.parse(source), Reference.parse(target)
-        same_registry = origin.domain == full.domain and origin.path != full.path
+        here, there = map(self._registries.location, (origin, full))
+        same_registry = here.domain == there.domain and here.path != there.path
         with step(f"copy {origin} to {full}"):
             async with AsyncExitStack() as stack:
                 came_from = await stack.enter_async_context(self._registries.repository(origin))
                 goes_to = await stack.enter_async_context(
                     self._registries.repository(
-                        full, actions=PUSH, also_pull=[origin.path] if same_registry else []
+                        full, actions=PUSH, also_pull=[here.path] if same_registry else []
                     )
                 )
                 entry = await self._retrying(lambda: _resolve(came_from, _wanted(origin), platform))
@@ -109,8 +110,9 @@ class Remote:
                     goes_to,
                     reference=str(full),
                     patience=self._registries.patience,
+                    slots=self._registries.slots(goes_to),
                     report=progress,
-                    mount_from=lambda _: origin.path if same_registry else None,
+                    mount_from=lambda _: here.path if same_registry else None,
                     chunk=self._registries.chunk,
                 )
                 sent = await transfer.send(entry, tags=[full.tag] if full.tag else [])

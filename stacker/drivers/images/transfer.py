@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, Semaphore
 
 from stacker.base.errors import Corrupt, Unavailable
 from stacker.drivers.images.parallel import run_all
@@ -32,6 +32,8 @@ from stacker.oci.progress import PushProgress, PushState
 T = TypeVar("T")
 
 BLOBS_AT_ONCE = 4
+MANIFEST_LIMIT = 10_000
+"""Of one transfer: what an index leads to multiplies with its depth (CVE-2026-53493)."""
 
 STATES = {
     Way.PRESENT: PushState.PRESENT,
@@ -75,16 +77,20 @@ class Transfer:
         *,
         reference: str,
         patience: Patience,
+        slots: Semaphore,
         report: Callable[[PushProgress], None],
         mount_from: Callable[[Digest], str | None] = lambda _: None,
         chunk: int = CHUNK,
     ) -> None:
-        """`reference` is for messages; `mount_from` answers which path of the same registry may
-        have a blob already."""
+        """`reference` is for messages; `slots` bounds what the target gets at once.
+
+        `mount_from` answers which path of the same registry may have a blob already.
+        """
         self._origin = origin
         self._target = target
         self._reference = reference
         self._patience = patience
+        self._slots = slots
         self._report = report
         self._mount_from = mount_from
         self._chunk = chunk
@@ -116,6 +122,9 @@ class Transfer:
             raise Corrupt(f"indexes are nested more than {DEPTH_LIMIT} deep")
 
         self._documents.add(entry.digest)
+        if len(self._documents) > MANIFEST_LIMIT:
+            raise Corrupt(f"it leads to more than {MANIFEST_LIMIT} manifests")
+
         with step(f"manifest {entry.digest.short}"):
             data = await self._origin.document(entry)
             parsed = documents.parse(data, expected=entry.media_type)
@@ -158,7 +167,7 @@ class Transfer:
         self._tell(PushState.WAITING, descriptor)
         async with self._limiter:
             with step(f"blob {descriptor.digest.short}"):
-                async with self._content(descriptor) as content:
+                async with self._slots, self._content(descriptor) as content:
                     upload = Upload(
                         self._target,
                         descriptor,

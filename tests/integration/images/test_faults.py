@@ -87,6 +87,11 @@ FAULTS: dict[str, tuple[MakeBend, type[StackerError], str]] = {
         Corrupt,
         "bytes, not",
     ),
+    "packed on the way": (
+        lambda r: faults.on("/blobs/", faults.repacked(r)),
+        Corrupt,
+        "bytes, not|digest|gzip",
+    ),
     "cut short": (lambda r: faults.on("/blobs/", faults.cut(r, 100)), Unavailable, "ended|broke"),
     "reset": (lambda r: faults.on("/blobs/", faults.cut(r, 0)), Unavailable, "broke|ended"),
     "drips": (
@@ -270,6 +275,49 @@ async def test_resumes_in_another_life(
     ranges = [seen.headers.get("Range") for seen in scripted.seen if large in seen.path]
     assert ranges == [f"bytes={kept}-"]
     assert list((root / "partial").iterdir()) == []
+
+
+async def test_another_range_than_was_asked_for(
+    scripted: ScriptedRegistry, images: Images, root: Path
+) -> None:
+    """A 206 that starts elsewhere would splice foreign bytes in."""
+    name = scripted.add(image := TinyImage(LAYERS))
+    large = image.layer_digests[1]
+    cut = faults.on(large, faults.cut(scripted, 100_000), times=1)
+
+    async def bend(request: web.Request) -> web.StreamResponse | None:
+        answer = await cut(request)
+        if answer is None and large in request.path:
+            data = scripted.blobs[large]
+            place = f"bytes 5-{len(data) - 1}/{len(data)}"
+            return web.Response(status=206, body=data[5:], headers={"Content-Range": place})
+        return answer
+
+    scripted.bend = bend
+    with pytest.raises(Corrupt, match=r"asked for bytes .*, got 'bytes 5-"):
+        await images.ensure(name)
+    scripted.bend = None
+    assert await images.ensure(name)
+
+
+async def test_a_connection_that_breaks_again_and_again(
+    scripted: ScriptedRegistry, images: Images
+) -> None:
+    """Each pull makes so many tries and no more; none fetches again what one before it has got."""
+    name = scripted.add(image := TinyImage(LAYERS))
+    large = image.layer_digests[1]
+    scripted.bend = faults.on(large, faults.cut(scripted, 65_536))
+    for pull in range(1, 4):
+        try:
+            await images.ensure(name)
+        except Unavailable:
+            assert scripted.count(large) == 3 * pull
+        else:
+            break
+    asked = [seen.headers.get("Range", "bytes=0-") for seen in scripted.seen if large in seen.path]
+    starts = [int(each.removeprefix("bytes=").removesuffix("-")) for each in asked]
+    assert starts == [65_536 * number for number in range(len(starts))]
+    assert len(starts) == 5
 
 
 async def test_left_over_bytes_that_are_wrong(

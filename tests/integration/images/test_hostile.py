@@ -170,6 +170,16 @@ async def test_no_way_down_from_https(
         home.bend = demanding(f'Bearer realm="http://{evil.host}/token"')
         with pytest.raises(Denied, match="without TLS"):
             await images.ensure(name)
+        home.bend = None
+        await images.ensure(name)
+
+        async def upload_there(request: web.Request) -> web.StreamResponse:
+            place = {"Location": f"http://{evil.host}/v2/x/blobs/uploads/1"}
+            return web.Response(status=202 if request.method == "POST" else 404, headers=place)
+
+        home.bend = faults.on("/elsewhere/", upload_there)
+        with pytest.raises(Denied, match="without TLS"):
+            await images.push(name, target=f"{home.host}/elsewhere:1")
     assert evil.seen == []
 
 

@@ -83,6 +83,69 @@ async def test_begins_again_when_the_upload_is_forgotten(
     assert scripted.shelves.by_name["pushed"].manifest("1") is not None
 
 
+@pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no ranges"])
+@pytest.mark.parametrize("trouble", ["asks again", "breaks"])
+async def test_a_copy_whose_target_has_trouble(
+    trouble: str,
+    ranges: bool,
+    scripted: ScriptedRegistry,
+    open_images: OpenImages,
+    tmp_path: Path,
+) -> None:
+    """What has been read of the source by then must be read once more, and nothing else."""
+    large = IMAGE.layer_digests[0]
+    chunks = 0
+
+    async def third(request: web.Request) -> web.StreamResponse | None:
+        nonlocal chunks
+        chunks += 1
+        if chunks != 3:
+            return None
+        if trouble == "breaks":
+            return await broken_after_reading(request)
+        await request.read()
+        return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+
+    async def whole(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=IMAGE.blobs[large])
+
+    async with ScriptedRegistry() as source:
+        name = source.add(IMAGE)
+        source.bend = None if ranges else faults.on(large, whole)
+        scripted.bend = of_method("PATCH", third)
+        login = auth_file(tmp_path, scripted.host)
+        remote = open_images(upload_chunk=CHUNK, auth_files=[login]).remote
+        await remote.copy(name, f"{scripted.host}/pushed:1")
+        asked = [seen.headers.get("Range") for seen in source.seen if large in seen.path]
+        assert asked == [None, "bytes=200000-"]
+    assert scripted.shelves.by_name["pushed"].blobs[large] == IMAGE.blobs[large]
+
+
+async def test_a_copy_whose_source_breaks_off(
+    scripted: ScriptedRegistry, open_images: OpenImages
+) -> None:
+    large = IMAGE.layer_digests[0]
+    async with ScriptedRegistry() as source:
+        name = source.add(IMAGE)
+        source.bend = faults.on(large, faults.cut(source, 250_000), times=2)
+        remote = open_images(upload_chunk=CHUNK).remote
+        await remote.copy(name, f"{scripted.host}/pushed:1")
+        asked = [
+            int(seen.headers.get("Range", "bytes=0-")[len("bytes=") : -1])
+            for seen in source.seen
+            if large in seen.path
+        ]
+        # whole chunks only have been kept, of what had come through when the connection broke
+        assert len(asked) == len(set(asked)) == 3
+        assert asked == sorted(asked)
+        assert not any(start % CHUNK for start in asked)
+
+        source.blobs[large] = bytes(SIZE)
+        with pytest.raises(StackerError, match=f"copy .*: blob {large[7:19]}: "):
+            await remote.copy(name, f"{scripted.host}/other:1")
+        assert "other" not in scripted.shelves.by_name or not scripted.shelves.by_name["other"].tags
+
+
 async def test_a_registry_that_takes_small_bodies_only(
     scripted: ScriptedRegistry, here: str, open_images: OpenImages
 ) -> None:

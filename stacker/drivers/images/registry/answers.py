@@ -42,7 +42,9 @@ async def raise_for(answer: Answer) -> NoReturn:
     detail = f": {said}" if said else ""
     message = f"{trust.shown(answer.url.origin())} {meaning} ({answer.status}{detail})"
     if kind is Unavailable:
-        raise Unavailable(message, retry_after_s=_retry_after(answer.header(hdrs.RETRY_AFTER)))
+        wait_s = _retry_after(answer.header(hdrs.RETRY_AFTER))
+        wish = f", and asks us to wait {wait_s:.0f} s" if wait_s else ""
+        raise Unavailable(message + wish, retry_after_s=wait_s)
     raise kind(message)
 
 

@@ -22,6 +22,7 @@ from stacker.drivers.images.registry.credentials import (
     IdentityToken,
     Password,
 )
+from stacker.drivers.images.registry.logins import Logins
 from stacker.oci.fields import load_object
 
 HELPER_TIMEOUT_S = 30
@@ -36,12 +37,20 @@ _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 class Keychain:
     """The credentials of all registries; the first file that knows one decides."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, files: Sequence[Path], *, logins: Logins | None = None) -> None:
+        """`logins` are our own, and come before the files of others."""
         self._files = tuple(files)
+        self._logins = logins
 
-    async def find(self, *, domain: str, path: str = "") -> Credentials | None:
-        """The credentials for a repository, or without a path for a registry as such."""
-        found = credentials.find(self._files, domain=domain, path=path)
+    async def find(
+        self, *, domain: str, path: str = "", stack: str | None = None
+    ) -> Credentials | None:
+        """The credentials for a repository, or without a path for a registry as such.
+
+        What a stack has of its own comes first.
+        """
+        own = self._logins.files(stack) if self._logins is not None else ()
+        found = credentials.find((*own, *self._files), domain=domain, path=path)
         return await ask(found) if isinstance(found, Helper) else found
 
 

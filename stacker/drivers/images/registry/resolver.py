@@ -21,6 +21,8 @@ class GuardedResolver(AbstractResolver):
     def __init__(self, home: Home, *, inner: AbstractResolver | None = None) -> None:
         """`inner` does the resolving; the system's, unless given."""
         self._inner = inner or ThreadedResolver()
+        self.exempt: set[str] = set()
+        """Proxies: the user has named them, not a registry."""
         self._home_host = home.url("https").host
         address = trust.literal(self._home_host or "")
         private = address is not None and not trust.is_public(address)
@@ -35,6 +37,8 @@ class GuardedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         results = await self._inner.resolve(host, port, family)
+        if host in self.exempt:
+            return results
         if host == "localhost":
             return [result for result in results if trust.is_loopback(result["host"])]
 

@@ -7,7 +7,8 @@ The folders are laid out as docker's and podman's: `DIR/HOST[:PORT]/*.crt` are a
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,32 +21,70 @@ DEFAULT_DIRECTORIES = (
 )
 
 
-def context_for(domain: str, directories: Iterable[Path] = DEFAULT_DIRECTORIES) -> ssl.SSLContext:
-    """The context for one registry; verification is never switched off."""
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A file of certificates that are trusted."""
+
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A certificate of ours, and its key."""
+
+    file: Path
+    key: Path
+
+
+Part = Authority | Own
+
+
+def context_for(
+    domain: str,
+    directories: Iterable[Path] = DEFAULT_DIRECTORIES,
+    *,
+    more: Sequence[Part] = (),
+) -> ssl.SSLContext:
+    """The context for one registry; verification is never switched off.
+
+    `more` is what registries.toml names for it.
+    """
     # a domain has passed the grammar of references: it holds no slash and no dot-dot
-    files = [file for directory in directories for file in _files(directory / domain)]
-    return _context(tuple((file, file.stat().st_mtime_ns) for file in files))
+    parts = [part for directory in directories for part in _parts(directory / domain)]
+    return _context(tuple((part, _changed(part.file)) for part in (*parts, *more)))
 
 
 @lru_cache(maxsize=16)
-def _context(files: tuple[tuple[Path, int], ...]) -> ssl.SSLContext:
+def _context(parts: tuple[tuple[Part, int], ...]) -> ssl.SSLContext:
     """Built again only when a file changes: reading the host's authorities takes 20 ms."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    for file, _ in files:
+    for part, _ in parts:
         try:
-            if file.suffix == ".crt":
-                context.load_verify_locations(cafile=file)
+            if isinstance(part, Authority):
+                context.load_verify_locations(cafile=part.file)
             else:
-                context.load_cert_chain(file, file.with_suffix(".key"))
+                context.load_cert_chain(part.file, part.key)
         except (OSError, ssl.SSLError) as error:
-            raise Invalid(f"certificate {file}: {error}") from error
+            raise Invalid(f"certificate {part.file}: {error}") from error
 
     return context
 
 
-def _files(folder: Path) -> list[Path]:
+def _changed(file: Path) -> int:
     try:
-        return sorted(file for file in folder.iterdir() if file.suffix in (".crt", ".cert"))
+        return file.stat().st_mtime_ns
+    except OSError as error:
+        raise Invalid(f"certificate {file}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _parts(folder: Path) -> list[Part]:
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix in (".crt", ".cert"))
     except OSError:
         return []
+
+    return [
+        Authority(file) if file.suffix == ".crt" else Own(file, file.with_suffix(".key"))
+        for file in files
+    ]

@@ -22,7 +22,7 @@ from yarl import URL
 
 from stacker.base import clock
 from stacker.base.errors import Corrupt, Denied, StackerError, Unavailable
-from stacker.drivers.images.registry import trust
+from stacker.drivers.images.registry import proxies, trust
 from stacker.drivers.images.registry.body import Body, Sending
 from stacker.drivers.images.registry.patience import Floor, Patience
 from stacker.drivers.images.registry.resolver import GuardedResolver
@@ -95,8 +95,16 @@ class Answer:
 class Transport:
     """`async with` it. Requests go to one registry, and to where that one sends us."""
 
-    def __init__(self, home: Home, *, patience: Patience, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        patience: Patience,
+        tls: ssl.SSLContext,
+        proxy: proxies.Choose = lambda _: None,
+    ) -> None:
         self.home = home
+        self._proxy = proxy
         self.patience = patience
         self._tls = tls
         self._resolver = GuardedResolver(home)
@@ -175,13 +183,16 @@ class Transport:
         self, method: str, url: URL, headers: CIMultiDict[str], body: Body | None
     ) -> AsyncGenerator[Answer]:
         assert self._session is not None, "the transport is not open"
+        proxy = self._proxy(url)
+        if proxy is not None and proxy.host is not None:
+            self._resolver.exempt.add(proxy.host)
         if body is None:
             with translated(url):
                 response = await self._session.request(
-                    method, url, headers=headers, allow_redirects=False
+                    method, url, headers=headers, allow_redirects=False, proxy=proxy
                 )
         else:
-            response = await self._send(self._session, method, url, headers, body)
+            response = await self._send(self._session, method, url, headers, body, proxy)
         try:
             yield Answer(response, self.patience)
         finally:
@@ -194,6 +205,7 @@ class Transport:
         url: URL,
         headers: CIMultiDict[str],
         body: Body,
+        proxy: URL | None,
     ) -> aiohttp.ClientResponse:
         headers[hdrs.CONTENT_TYPE] = body.media_type
         headers[hdrs.CONTENT_LENGTH] = str(body.size)
@@ -201,7 +213,12 @@ class Transport:
         try:
             with sending.scope, translated(url):
                 return await session.request(
-                    method, url, headers=headers, data=sending.pieces(), allow_redirects=False
+                    method,
+                    url,
+                    headers=headers,
+                    data=sending.pieces(),
+                    allow_redirects=False,
+                    proxy=proxy,
                 )
         except StackerError as error:
             raise sending.error or error from error
@@ -219,6 +236,11 @@ def translated(url: URL) -> Generator[None]:
         raise Denied(f"the certificate of {place} is not trusted: {reason}") from error
     except (aiohttp.ClientConnectorSSLError, aiohttp.ServerFingerprintMismatch) as error:
         raise Unavailable(f"{place} does not speak TLS with us: {error}"[:300]) from error
+    except aiohttp.ClientProxyConnectionError as error:
+        proxy = f"{error.host}:{error.port}"
+        raise Unavailable(f"cannot reach the proxy {proxy}: {_reason(error.os_error)}") from error
+    except aiohttp.ClientHttpProxyError as error:
+        raise Unavailable(f"the proxy does not let us reach {place} ({error.status})") from error
     except aiohttp.ClientConnectorError as error:
         if isinstance(error.os_error.__cause__, StackerError):
             raise error.os_error.__cause__ from error

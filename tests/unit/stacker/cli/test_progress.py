@@ -48,6 +48,14 @@ def test_a_pull_is_told_at_its_beginning_and_end(capsys) -> None:
     ) == [" pulling web:1", " ✔ image web:1 is here"]
 
 
+def test_a_pull_says_why_it_waits(capsys) -> None:
+    waiting = {"reference": "web:1", "layer": "sha256:ab", "state": "retrying"}
+    assert lines(
+        capsys,
+        event("image.progress", note="h.io limits our requests\x1b; next try in 9.0 s", **waiting),
+    ) == [" pulling web:1", " ! web:1: h.io limits our requests\\x1b; next try in 9.0 s"]
+
+
 def test_foreign_text_cannot_act_on_the_terminal(capsys) -> None:
     [line] = lines(capsys, event("warning", "\x1b]0;x\x07\u202ename"))
     assert line == " ! \\x1b]0;x\\x07\\u202ename"

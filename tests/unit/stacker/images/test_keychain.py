@@ -59,12 +59,12 @@ async def test_trouble(helper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_login_is_found_again(tmp_path: Path) -> None:
-    logins = Logins(tmp_path / "auth.json")
-    keys = Keychain([logins.file])
+    logins = Logins(tmp_path)
+    keys = Keychain([], logins=logins)
     password, token = Password(user="me", password="p:w"), IdentityToken(token="t")
     logins.keep("h.io", password)
     logins.keep("t.io", token)
-    assert logins.file.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "auth.json").stat().st_mode & 0o777 == 0o600
     assert await keys.find(domain="h.io", path="a/b") == password
     assert await keys.find(domain="t.io") == token
     logins.forget("h.io")
@@ -73,14 +73,28 @@ async def test_a_login_is_found_again(tmp_path: Path) -> None:
         logins.forget("h.io")
 
 
+async def test_logins_of_one_stack(tmp_path: Path) -> None:
+    logins = Logins(tmp_path)
+    keys = Keychain([], logins=logins)
+    shared, own = Password(user="all", password="1"), Password(user="shop", password="2")
+    logins.keep("h.io", own, stack="shop")
+    assert (tmp_path / "auth").stat().st_mode & 0o777 == 0o700
+    assert await keys.find(domain="h.io") is None
+    logins.keep("h.io", shared)
+    assert await keys.find(domain="h.io", stack="shop") == own
+    assert await keys.find(domain="h.io", stack="other") == shared
+    logins.forget("h.io", stack="shop")
+    assert await keys.find(domain="h.io", stack="shop") == shared
+
+
 def test_what_others_wrote_stays(tmp_path: Path) -> None:
     file = tmp_path / "auth.json"
     theirs = {"auths": {"o.io": {"auth": "eDp5", "email": "x"}}, "credHelpers": {"g.io": "gcr"}}
     file.write_text(json.dumps(theirs))
     file.chmod(0o644)
-    Logins(file).keep("h.io", Password(user="a", password="b"))
+    Logins(tmp_path).keep("h.io", Password(user="a", password="b"))
     assert file.stat().st_mode & 0o777 == 0o600
-    Logins(file).forget("h.io")
+    Logins(tmp_path).forget("h.io")
     assert json.loads(file.read_text()) == theirs
 
 
@@ -89,5 +103,5 @@ def test_a_damaged_file_is_not_overwritten(tmp_path: Path, content: str) -> None
     file = tmp_path / "auth.json"
     file.write_text(content)
     with pytest.raises(Corrupt, match=str(file)):
-        Logins(file).keep("h.io", Password(user="a", password="b"))
+        Logins(tmp_path).keep("h.io", Password(user="a", password="b"))
     assert file.read_text() == content
