@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group", metavar="NAME")
     parser.add_argument("--runtime", metavar="NAME")
     parser.add_argument("--registry-timeout", metavar="SECONDS")
+    parser.add_argument("--layers", metavar="FORM")
     parser.add_argument("--ephemeral", action="store_true")
     parser.add_argument("--verbose", action="store_true")
 
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(call: Call) -> int:
     arguments = call.arguments
     command = daemon_command(("--root", call.place.root, "--run", call.place.run))
-    for name in ("group", "runtime", "registry-timeout"):
+    for name in ("group", "runtime", "registry-timeout", "layers"):
         if value := getattr(arguments, name.replace("-", "_")):
             command += [f"--{name}", value]
     command += [f"--{name}" for name in ("ephemeral", "verbose") if getattr(arguments, name)]
