@@ -10,13 +10,16 @@ import gc
 import os
 import sys
 
-from runtime.commands.verbs import ENTERING
+from runtime import bytecode
 
 
 def main(arguments: list[str]) -> None:
     """Does not return: taking the interpreter down would cost a tenth of a whole `state`."""
     # what lives this short leaves no garbage that is worth a search
     gc.disable()
+    bytecode.install()
+    from runtime.commands.verbs import ENTERING
+
     # a word that only looks like such a verb costs a second start, nothing else
     if not ENTERING.isdisjoint(arguments):
         from runtime.linux.sealed import exec_sealed, start_program, take_seal_mark

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
 
 HELP = "Named volumes and images stay, unless -v asks for the volumes to go too."
+WAITS = True
 EXAMPLES = """examples:
   stacker down               the stack that is declared here
   stacker down -v -p shop    and its named volumes

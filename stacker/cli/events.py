@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
     from stacker.wire.replies import EventLine
 
+WAITS = True
 EXAMPLES = """examples:
   stacker events             what is kept of the past
   stacker events -f          what happens from now on

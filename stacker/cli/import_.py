@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
 
 HELP = "Prints the new image's id."
+WAITS = True
 EXAMPLES = """examples:
   tar -C rootfs -c . | stacker import --change 'CMD ["sh"]' - local/base:1
   stacker import rootfs.tar.gz local/base:1

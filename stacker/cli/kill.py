@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
 
 HELP = "KILL ends them and declares them stopped, as `stop` does."
+WAITS = True
 EXAMPLES = """examples:
   stacker kill web           end it at once
   stacker kill -s HUP web    have it read its configuration again

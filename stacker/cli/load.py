@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
 
 HELP = "Takes an OCI layout, as a directory or a tar, or the archive of `docker save`."
+WAITS = True
 EXAMPLES = """examples:
   stacker load ./layout
   stacker load busybox.tar

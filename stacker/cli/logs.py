@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 EXAMPLES = """examples:
   stacker logs                     all that is kept, of all services
   stacker logs -f --tail 20 web    the last 20 lines of one, and what comes

@@ -1,6 +1,7 @@
 """``stacker``: find the verb, import it alone, run it, turn what went wrong into an exit code.
 
-A verb is a module with ``HELP``, ``EXAMPLES``, ``add_arguments(parser)`` and ``run(call)``.
+A verb is a module with ``HELP``, ``EXAMPLES``, ``add_arguments(parser)`` and ``run(call)``; it has
+``WAITS`` where it may stand still until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -95,8 +96,13 @@ def _run(arguments: list[str]) -> int:
         raise UsageError(f"{verb!r} is not a command; `stacker help` lists them")
 
     module = __import__(f"stacker.cli.{MODULES.get(verb, verb)}", fromlist=["run"])
-    code: int = module.run(Call(leading, _arguments(verb, module, rest[1:])))
-    return code
+    call = Call(leading, _arguments(verb, module, rest[1:]))
+    if not getattr(module, "WAITS", False):
+        return module.run(call)
+    from stacker.cli.ctrl_c import heeded
+
+    with heeded():
+        return module.run(call)
 
 
 def _arguments(verb: str, module: ModuleType, words: list[str]) -> Namespace | Plain:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
 
 HELP = "What runs is left alone; `up` then recreates what has a newer image."
+WAITS = True
 EXAMPLES = """examples:
   stacker pull                       all images of the stack file here
   stacker pull --policy missing db   only what is not here yet

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
 
 HELP = "Containers are kept; `up --force-recreate` makes them anew."
+WAITS = True
 EXAMPLES = """examples:
   stacker restart web
 """

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
 
 HELP = "Services that have ended, or were stopped, run again."
+WAITS = True
 EXAMPLES = """examples:
   stacker start              all services of the stack here
   stacker start db

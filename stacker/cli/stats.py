@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
     from stacker.wire.replies import StatsRow
 
+WAITS = True
 EXAMPLES = """examples:
   stacker stats                          a live table
   stacker stats --no-stream --format json

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
 
 HELP = "They stay stopped until `start`, `restart` or `up`."
+WAITS = True
 EXAMPLES = """examples:
   stacker stop               all services of the stack here
   stacker stop -t 60 db      give the database a minute

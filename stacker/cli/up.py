@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HELP = """Without -d it stays attached: progress first, then the logs of all services. Ctrl-C
 stops the stack, which is then declared stopped; a second one kills it."""
+WAITS = True
 EXAMPLES = """examples:
   stacker up                         the stack.yaml or compose.yaml here
   stacker up -d --wait shop.yaml     in the background; return when it is healthy

@@ -36,7 +36,7 @@ def test_it_has_what_its_process_says(case: Case) -> None:
     seen = case.execute(
         "user", "cwd", "env", "capabilities", "limits", "no_new_privileges",
         user={"uid": 5, "gid": 6, "additionalGids": [7]}, cwd="/work", env=["A=1"],
-        capabilities={}, rlimits=[{"type": "RLIMIT_NOFILE", "hard": 77, "soft": 66}],
+        capabilities={}, rlimits=[{"type": "RLIMIT_SIGPENDING", "hard": 77, "soft": 66}],
         noNewPrivileges=True,
     )  # fmt: skip
     assert seen["user"]["uids"] == [5, 5, 5]
@@ -45,7 +45,7 @@ def test_it_has_what_its_process_says(case: Case) -> None:
     assert seen["cwd"] == "/work"
     assert "A=1" in seen["env"]
     assert set(seen["capabilities"].values()) == {0}
-    assert seen["limits"][7] == [66, 77]
+    assert seen["limits"][11] == [66, 77]
     assert seen["no_new_privileges"] == 1
 
 

@@ -31,13 +31,18 @@ SUITES = (
     "tests/integration/runtime/test_rootless.py",
     "tests/conformance/test_resources.py",
     "tests/integration/mounts",
+    "tests/integration/layers/test_changesets.py",
 )
 """Tests that run everywhere, here on Linux 6.1 with cgroup v2, systemd and AppArmor."""
+
+OURS = ("-k", "not crun and not runc")
+"""The emulated processor is for the runtime that is built in; the others run everywhere else."""
 
 NETWORKED = (
     "tests/vm/guest",
     "tests/scenarios/test_example.py",
     "tests/scenarios/test_runtimes.py",
+    "tests/scenarios/test_layers.py",
 )
 """Beside them, on the other processor. Only these touch links, ports and sysctls: each other's
 leaks they would report."""
@@ -60,7 +65,7 @@ def main() -> None:
         return
     chosen = tuple(CHOSEN.read_text().split()) if CHOSEN.exists() else ()
     with ThreadPoolExecutor() as both:
-        both.submit(stage, "suites", *(chosen or SUITES))
+        both.submit(stage, "suites", *(chosen or (*OURS, *SUITES)))
         both.submit(stage, "guest", *(NETWORKED[:1] if chosen else NETWORKED))
     stage("service", "tests/vm/service")
     keep_journal("first")
@@ -70,14 +75,14 @@ def main() -> None:
     run("systemctl", "reboot")
 
 
-def stage(name: str, *paths: str) -> None:
+def stage(name: str, *tests: str) -> None:
     began = time.monotonic()
     environment = {"STACKER_TEST_SLOWNESS": SLOWNESS, "STACKER_VM": "1", "CI": "1"}
     process = subprocess.Popen(
         (
             *(f"{TESTS_VENV}/bin/python", "-m", "pytest", "-v", "-p", "no:cacheprovider"),
             *("--durations", "8", "--timeout", TEST_TIMEOUT_S),
-            *(f"--junit-xml={RESULTS}/{name}.xml", *paths),
+            *(f"--junit-xml={RESULTS}/{name}.xml", *tests),
         ),
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,

@@ -6,6 +6,7 @@ import argparse
 import io
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -69,6 +70,8 @@ def main() -> int:
     parser.add_argument("tests", nargs="*", help="run these in the place of the usual suites")
     parser.add_argument("--deadline", type=float, default=DEADLINE_S, help="seconds for it all")
     chosen = parser.parse_args()
+    # QEMU would outlive us, and keep its copy of the disk
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     began = time.monotonic()
     made = image.prepare()
     tally = Tally(STAGES)
