@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from anyio import to_thread
 
-from stacker.base.errors import Invalid
+from stacker.engine.keep_room import images_in_use
 from stacker.engine.loops import Loops
 from stacker.engine.ports import State
 from stacker.engine.tools import Tools
-from stacker.oci.reference import Reference
 from stacker.oci.usage import Pruned, Retention
 from stacker.plan.disk_usage import ContainerUsage, DiskUsage, VolumeUsage
 
@@ -44,22 +43,11 @@ class Disk:
             )
             for volume in await tools.volumes.observe()
         )
-        images = await tools.images.usage(in_use=self._in_use())
+        images = await tools.images.usage(in_use=images_in_use(self._tools, self._loops.values()))
         return DiskUsage(images=images, containers=tuple(containers), volumes=volumes)
 
     async def prune(self, retention: Retention) -> Pruned:
         """Remove images; containers and volumes are never touched."""
-        return await self._tools.images.prune(retention, in_use=self._in_use())
-
-    def _in_use(self) -> frozenset[str]:
-        """Images of containers, of declared services, and those that are mounted."""
-        made_of = {record.image_id for record in self._tools.records.all()}
-        mounted = {f"sha256:{place.name}" for place in self._tools.image_mounts.places()}
-        declared: set[str] = set()
-        for loop in self._loops.values():
-            for service in loop.desired.stack.services.values() if loop.desired else ():
-                try:
-                    declared.add(str(Reference.parse(service.image)))
-                except Invalid:
-                    continue
-        return frozenset(made_of | mounted | declared)
+        return await self._tools.images.prune(
+            retention, in_use=images_in_use(self._tools, self._loops.values())
+        )

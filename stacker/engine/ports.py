@@ -170,14 +170,6 @@ class Images(Protocol):
         """
         ...
 
-    async def usage(self, *, in_use: Collection[str] = ()) -> StoreUsage:
-        """Measure the images."""
-        ...
-
-    async def prune(self, retention: Retention, *, in_use: Collection[str]) -> Pruned:
-        """Remove the images that the retention lets go; what is in use stays."""
-        ...
-
     async def find(self, reference: str, *, platform: str | None = None) -> Image | None:
         """Return the image that the store has under a reference, digest or id."""
         ...
@@ -204,6 +196,14 @@ class Images(Protocol):
         ...
 
     async def load(self, source: Path) -> tuple[Image, ...]: ...
+
+    async def usage(self, *, in_use: Collection[str] = ()) -> StoreUsage:
+        """Measure what images take; ``in_use`` are ids, digests or full references."""
+        ...
+
+    async def prune(self, retention: Retention, *, in_use: Collection[str]) -> Pruned:
+        """Remove what the retention lets go, and all content that nothing needs then."""
+        ...
 
     async def import_tar(
         self, source: Path, *, reference: str, changes: Sequence[str], message: str

@@ -192,6 +192,16 @@ class StackLoop:
         self.wake()
         return self._asked
 
+    def image_names(self) -> frozenset[str]:
+        """What the declaration names as images, and one that is not accepted yet."""
+        known = (self.desired, self._candidate.desired if self._candidate else None)
+        return frozenset(
+            service.image
+            for desired in known
+            if desired is not None
+            for service in desired.stack.services.values()
+        )
+
     def wake(self) -> None:
         self._woken.set()
 

@@ -1,7 +1,7 @@
 """A small org.freedesktop.systemd1 that really makes cgroups: for hosts whose PID 1 is another.
 
-Run as a script: `systemd.py bus ADDRESS TOP JOURNAL` takes the name on a real dbus-daemon;
-`systemd.py private PATH TOP JOURNAL` listens itself, as systemd does on /run/systemd/private.
+`python -m tests.fakes.systemd bus ADDRESS TOP JOURNAL` takes the name on a real dbus-daemon;
+`… private PATH TOP JOURNAL` listens itself, as systemd does on /run/systemd/private.
 Units live below the cgroup TOP of every hierarchy. Each call is a line of JSON in JOURNAL.
 
 As systemd it makes a scope only with processes, moves them in, answers with a job and tells its

@@ -21,13 +21,13 @@ from runtime.cgroups.systemd.bus import BUS, Bus, BusFault
 from runtime.cgroups.systemd.manager import Manager
 from runtime.errors import NotSupported, StateConflict
 from tests.integration.runtime.conftest import Bundle, Runtime, wait_until
+from tests.support.supervisor import REPOSITORY
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
 ]
 
-FAKE = Path(__file__).parents[3] / "fakes/systemd.py"
 REAL = Path("/run/systemd/system").is_dir()
 # what the system's bus allows (dbus-daemon(1)), and the name to anybody
 CONFIG = """<busconfig><type>system</type><listen>unix:path={socket}</listen>
@@ -53,7 +53,8 @@ class Host:
 
 
 def fake(mode: str, socket: str, top: str, journal: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, FAKE, mode, socket, top, journal], cwd=FAKE.parents[2])
+    argv = [sys.executable, "-m", "tests.fakes.systemd", mode, socket, top, journal]
+    return subprocess.Popen(argv, cwd=REPOSITORY)
 
 
 @pytest.fixture(params=["bus", "real"])
