@@ -76,7 +76,7 @@ def _keep_indexes(registry: ScriptedRegistry, root: Path) -> None:
 
 async def test_too_deep(scripted: ScriptedRegistry, images: Images) -> None:
     with pytest.raises(Corrupt, match="nested more than 3 deep"):
-        await images.ensure(serve(scripted, levels=3, width=1))
+        await images.ensure(serve(scripted, levels=4, width=1))
     assert scripted.count("/manifests/") == 4
 
 
