@@ -17,6 +17,7 @@ from typing import Self
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
+from stacker.base.atomic import sweep_unfinished
 from stacker.base.errors import StackerError
 from stacker.drivers.networks import (
     container_files,
@@ -48,6 +49,8 @@ class Networks:
 
     def __init__(self, *, root: Path, run: Path, tag: str, keep_fds: KeepFds) -> None:
         self._tag = tag
+        self._homes = (root, run)
+        """Where the note and the records lie."""
         self._directory = run / "netns"
         self._note = ForwardingNote(root)
         self._workers = Workers()
@@ -60,6 +63,7 @@ class Networks:
 
     async def __aenter__(self) -> Self:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self._workers("network state: sweep", sweep_unfinished, self._homes)
         await self._memory.load()
         tasks = await self._opened.enter_async_context(anyio.create_task_group())
         self._opened.callback(tasks.cancel_scope.cancel)
