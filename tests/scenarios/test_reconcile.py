@@ -134,6 +134,33 @@ def test_force_recreate(two: Stacker) -> None:
     assert {row["id"] for row in before.values()}.isdisjoint({row["id"] for row in after.values()})
 
 
+def test_a_health_check_may_come_and_go_while_a_container_runs(stacker: Stacker) -> None:
+    plain = f"""
+name: checked
+services:
+  app:
+    image: {IMAGE}
+    command: [sleep, infinity]
+    init: true
+"""
+    check = """
+    healthcheck:
+      test: [CMD, "true"]
+      interval: 300ms
+"""
+    stacker.up(plain)
+    before = stacker.containers()["checked-app-1"]
+    assert before["health"] == "none"
+
+    stacker.up(plain.rstrip() + check)  # waits for the first probe
+    checked = stacker.containers()["checked-app-1"]
+    assert (checked["pid"], checked["health"]) == (before["pid"], "healthy")
+
+    stacker.up(plain)
+    after = stacker.containers()["checked-app-1"]
+    assert (after["pid"], after["health"]) == (before["pid"], "none")
+
+
 def test_an_unhealthy_service_fails_the_wait_and_says_why(stacker: Stacker) -> None:
     sick = f"""
 name: sick
