@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.support.supervisor import IMAGE, Stacker
+from tests.support.supervisor import IMAGE, Stacker, eventually
 
 pytestmark = pytest.mark.root
 
@@ -52,6 +54,50 @@ services:
     assert stacker("exec", "stranger", "cat", "/dev/shm/note").returncode != 0
     stacker.ok("down", "-t", "0", "-p", "memory")
     assert str(stacker.run / "shm") not in Path("/proc/mounts").read_text()
+
+
+def test_whoever_shares_a_namespace_of_a_process_that_crashed_is_started_with_it(
+    stacker: Stacker,
+) -> None:
+    stacker.up(f"""
+name: sharing
+{IDLE}
+services:
+  owner:
+    <<: *idle
+    restart: always
+  debugger:
+    <<: *idle
+    init: false
+    command: [sh, -c, "trap exit TERM; sleep infinity & wait"]
+    pid: service:owner
+  queue:
+    <<: *idle
+    ipc: service:owner
+""")
+
+    def share() -> bool:
+        pids = {name: row["pid"] for name, row in stacker.containers().items()}
+        return all(pids.values()) and all(
+            os.readlink(f"/proc/{pids[f'sharing-{guest}-1']}/ns/{kind}")
+            == os.readlink(f"/proc/{pids['sharing-owner-1']}/ns/{kind}")
+            for guest, kind in (("debugger", "pid"), ("queue", "ipc"))
+        )
+
+    assert share()
+    before = stacker.containers()
+    for _ in range(2):
+        killed = stacker.containers()["sharing-owner-1"]["pid"]
+        os.kill(killed, signal.SIGKILL)
+        eventually(
+            lambda killed=killed: (
+                stacker.containers()["sharing-owner-1"]["pid"] != killed and share()
+            ),
+            what="a new namespace, shared",
+        )
+    after = stacker.containers()
+    assert all(after[name]["id"] == before[name]["id"] for name in before)
+    assert after["sharing-queue-1"]["pid"] != before["sharing-queue-1"]["pid"]
 
 
 def test_a_user_reads_directories_that_were_made_for_mounts(stacker: Stacker) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-from stacker.plan.observed import Health, Observed, Status
+from stacker.plan.observed import Exit, Health, Observed, Status
 from stacker.plan.plan import Plan
 from stacker.plan.reconcile import reconcile
 
@@ -260,6 +260,65 @@ def test_whoever_shares_a_namespace_is_made_anew_with_its_owner() -> None:
         "create container shop-app-1",
         "start container shop-app-1",
     ]
+
+
+SHARING = stack(
+    {
+        "app": {"restart": {"condition": "always"}},
+        "debug": {"pid": "service:app", "depends_on": {"app": {}}},
+        "q": {"ipc": "service:app", "depends_on": {"app": {}}},
+    },
+)
+
+
+def test_whoever_shares_a_namespace_is_restarted_with_its_owner() -> None:
+    killed = Exit(code=137, signal=9, at=NOW - 5)
+    seen = world(
+        SHARING,
+        container(SHARING, "app", start_time=300, started_at=NOW - 4),
+        exited(SHARING, "debug", 137, exit=killed),
+        container(SHARING, "q", start_time=200),
+    )
+    says(
+        reconcile(desired(SHARING), seen, now=NOW),
+        """
+        #1 stop container shop-q-1: app, whose ipc namespace it shares, was started anew
+        #2 start container shop-debug-1: app, whose pid namespace it shares, was started anew
+        #3 start container shop-q-1 after #1: app, whose ipc namespace it shares, was started anew
+        """,
+    )
+
+
+def test_whoever_came_after_the_owner_of_its_namespace_is_left_alone() -> None:
+    failed = Exit(code=1, at=NOW - 5)
+    seen = world(
+        SHARING,
+        container(SHARING, "app", start_time=300, started_at=NOW - 4),
+        exited(SHARING, "debug", 1, exit=failed),  # by itself, before that
+        container(SHARING, "q", start_time=300),
+    )
+    assert reconcile(desired(SHARING), seen, now=NOW).is_empty
+
+
+def test_no_attempt_is_spent_while_there_is_no_namespace_to_share() -> None:
+    again = stack(
+        {
+            "app": {"restart": {"condition": "always", "delay": 60.0}},
+            "debug": {
+                "pid": "service:app",
+                "depends_on": {"app": {}},
+                "restart": {"condition": "on-failure", "max_attempts": 3},
+            },
+        },
+    )
+    killed = Exit(code=137, signal=9, at=NOW - 10)
+    seen = world(again, exited(again, "app", 1), exited(again, "debug", 137, exit=killed))
+    plan = reconcile(desired(again), seen, now=NOW)
+    assert plan.is_empty
+    assert plan.wake_at == NOW + 50
+    assert dict(plan.notes)["shop-debug-1"] == (
+        "attempt 1 of 3, when it can share a namespace again"
+    )
 
 
 def test_restart_follows_a_dependency_when_asked_to() -> None:
