@@ -127,6 +127,34 @@ def test_a_file_that_a_save_adds_is_watched_too(stacker: Stacker) -> None:
     )
 
 
+def test_what_was_saved_while_nobody_watched_applies_as_well(stacker: Stacker) -> None:
+    text = TWO.replace("  a:\n", "  a:\n    configs: [motd]\n", 1) + (
+        "configs:\n  motd:\n    file: ./motd\n"
+    )
+    motd = stacker.write("one", "motd")
+    path = stacker.write(text)
+    stacker.ok("up", "-d", "--wait", "--watch", str(path))
+    before = stacker.containers()
+
+    os.kill(stacker.supervisor_pid(), signal.SIGKILL)
+    eventually(lambda: stacker.running_supervisor() is None, what="its death")
+    _save(path, text.replace('version: "1"', 'version: "2"'))
+    changed = eventually(
+        lambda: (
+            (row := stacker.containers().get("two-b-1", {})).get("pid")
+            and row["id"] != before["two-b-1"]["id"]
+            and row
+        ),
+        what="the change to apply",
+    )
+    # and a file that the stack file takes a config from, though nothing else has changed
+    _save(motd, "two")
+    eventually(
+        lambda: stacker("exec", "a", "cat", "/motd").stdout == "two", what="the config to apply"
+    )
+    assert stacker.containers()["two-b-1"]["id"] == changed["id"]
+
+
 def test_force_recreate(two: Stacker) -> None:
     before = two.containers()
     two.ok("up", "-d", "--wait", "--force-recreate", "stack.yaml")
