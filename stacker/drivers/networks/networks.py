@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -155,15 +156,13 @@ class Networks:
         """Remove the sandboxes of all other containers, and what nobody remembers."""
         for container_id in set(self._memory.records.sandboxes) - set(needed_ids):
             await self._sandboxes.detach(container_id)
-        # a bridge that nobody remembers may be the only one that tells; it is about to go
-        before = await self._networks.forwarding_before("networks: sweep")
         known = planning.known_links(self._tag, self._memory.records)
         # also those that a lost state file does not name: somebody runs in them
         kept = frozenset(self._memory.records.sandboxes) | frozenset(needed_ids)
-        await self._workers(
-            "networks: sweep", sweeping.sweep, self._tag, self._directory, known, kept
+        await self._networks.take_away(
+            "networks: sweep",
+            partial(sweeping.sweep, self._tag, self._directory, known, kept),
         )
-        await self._networks.restore_forwarding("networks: sweep", before)
 
     async def counters(self, container_id: str) -> tuple[int, int]:
         """Received and sent bytes of all its interfaces, as the container sees them."""
