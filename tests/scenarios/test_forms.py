@@ -141,3 +141,26 @@ services:
     done = stacker("up", timeout=30)
     assert done.returncode == 0
     assert done.stdout.count("tried") == 4
+
+
+def test_which_stack_is_meant_by_the_place_where_the_caller_stands(stacker: Stacker) -> None:
+    text = IDLE + "services:\n  app: *idle\n"
+    shop, other, nowhere = (stacker.directory / name for name in ("shop", "other", "nowhere"))
+    for directory in (shop / "below", other, nowhere):
+        directory.mkdir(parents=True)
+    for directory in (shop, other):
+        (directory / "stack.yaml").write_text(f"name: {directory.name}\n{text}")
+    stacker.ok("up", "-d", cwd=shop)
+
+    stopped = stacker("stop", cwd=other)
+    assert (stopped.returncode, stopped.stdout) == (1, "")
+    assert "no stack is declared from the directory" in stopped.stderr
+    assert "nothing to take down" in stacker("down", cwd=other).stderr
+    assert stacker.containers("-p", "shop")["shop-app-1"]["status"] == "running"
+    stacker.ok("restart", "-t", "0", cwd=nowhere)  # there is no other that could be meant
+
+    stacker.ok("up", "-d", cwd=other)
+    stacker.ok("stop", "-t", "0", cwd=shop / "below")
+    assert stacker.containers("-p", "shop")["shop-app-1"]["status"] == "exited"
+    assert stacker.containers("-p", "other")["other-app-1"]["status"] == "running"
+    assert stacker("stop", cwd=nowhere).returncode == 1
