@@ -83,6 +83,16 @@ CASES = (
         + " bind: {create_host_path: false}}\n",
         "/nosuch-dir",
     ),
+    Case(
+        "missing external volume",
+        GOOD + "    volumes: ['v:/v']\nvolumes:\n  v: {external: true}\n",
+        "volume v is external and does not exist",
+    ),
+    Case(
+        "missing external network",
+        GOOD + "    networks: [n]\nnetworks:\n  n: {external: true}\n",
+        "network n: it is external and no stack that is up declares it",
+    ),
     Case("bad port", GOOD + '    ports: ["99999:80"]\n', "stack.yaml:9: services.web.ports[0]"),
 )
 

@@ -72,6 +72,13 @@ class NetworkLife:
             if record is not None:
                 await self._remove(record)
 
+    async def check(self, spec: NetworkSpec) -> None:
+        """Raise what stands in the way of ``ensure``, and change nothing."""
+        if spec.external:
+            self._of_another_stack(spec)
+        else:
+            await self.plan(spec)
+
     async def plan(self, spec: NetworkSpec) -> NetworkRecord:
         """Decide what a network is to be; Conflict when its name or subnet is somebody else's."""
         self._of_this_stack(spec)

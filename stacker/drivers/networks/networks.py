@@ -104,8 +104,7 @@ class Networks:
 
     async def check_network(self, spec: NetworkSpec) -> None:
         """Raise what ``ensure`` would raise for bad input, and change nothing."""
-        if not spec.external:
-            await self._networks.plan(spec)
+        await self._networks.check(spec)
 
     async def check_ports(self, ports: Sequence[PortSpec], *, besides: Collection[str]) -> None:
         """Raise Conflict when one is taken by anything but the containers ``besides``."""
