@@ -101,6 +101,8 @@ class StackLoop:
         """Set when the stack is down and forgotten."""
         self._tools = tools
         self._state = state
+        self._is_kept = True
+        """Whether the record is on the disk as it is here; if not, each pass tries again."""
         self._performer = Performer(tools, name)
         self._contents: dict[str, str] = {}
         self._candidate: Candidate | None = None
@@ -183,14 +185,25 @@ class StackLoop:
             return self._asked
         desired = change(self.desired)
         if desired.stopped != self.record.stopped:
-            record = replace(self.record, stopped=desired.stopped)
-            self._state.save_stack(record)
-            self.record = record
+            self.record = replace(self.record, stopped=desired.stopped)
+            self._keep(self.record)
         self.desired, self._asked_grace_s = desired, grace_s
         if self._candidate is not None:
             self._asked_meanwhile.append(change)
         self.wake()
         return self._asked
+
+    def _keep(self, record: StackRecord) -> None:
+        """Note what the user has asked for; a full disk does not forbid to stop what fills it."""
+        try:
+            self._state.save_stack(record)
+            self._is_kept = True
+        except StackerError as error:
+            if self._is_kept:
+                message = f"stack {self.name}: what is stopped could not be noted yet: {error}"
+                log.warning("%s", message)
+                self._tools.bus.emit("warning", message, stack=self.name)
+            self._is_kept = False
 
     def wake(self) -> None:
         self._woken.set()
@@ -236,6 +249,8 @@ class StackLoop:
 
     async def _once(self) -> float | None:
         """Do one pass and return when to plan again at the latest."""
+        if self.record is not None and not self._is_kept:
+            self._keep(self.record)
         if self._ending is not None:
             return await self._take_down(self._ending)
         if self._candidate is not None and self._staged is not None:
