@@ -238,7 +238,8 @@ class Engine:
         """Return one sample for each running container."""
         samples: list[StatsSample] = []
         for name in sorted(self._loops) if stack is None else [self._loops.named(stack).name]:
-            for container in await self._loops.running(name):
+            running = await self._loops.running(name)
+            for container in sorted(running, key=lambda c: (c.service, c.index)):
                 sample = await look.sample(self._tools, container)
                 if sample is not None:
                     samples.append(sample)

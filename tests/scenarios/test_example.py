@@ -61,6 +61,7 @@ def test_limits_reach_the_kernel(example: Stacker) -> None:
         if row["service"] == "web"
     )
     rows = example.json("stats", "--no-stream", "-p", "example")["rows"]
+    assert [row["service"] for row in rows] == sorted(row["service"] for row in rows)
     web = next(row for row in rows if row["service"] == "web")
     assert web["memory_limit_bytes"] == 64 * 1024 * 1024
     assert web["pids_limit"] == 32
