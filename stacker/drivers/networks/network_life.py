@@ -149,7 +149,8 @@ class NetworkLife:
         before = await self._workers(f"network {name}: lay the bridge", self._lay, record, members)
         self._memory.records = replace(self._memory.records, forwarding_before=before)
         await self._rules.apply()
-        await self._workers(f"network {name}: raise the bridge", _open, record)
+        loopback = planning.is_reached_from_loopback(record.bridge, self._memory.records)
+        await self._workers(f"network {name}: raise the bridge", _open, record, loopback)
         await self._name_service.start(record)
         await self._memory.save()
 
@@ -178,7 +179,9 @@ class NetworkLife:
         await self._memory.save()
 
 
-def _open(record: NetworkRecord) -> None:
+def _open(record: NetworkRecord, loopback: bool) -> None:
+    if loopback:  # a bridge that was gone has lost it
+        sysctls.write(f"network {record.spec.name}", sysctls.loopback_ports(record.bridge))
     bridges.raise_up(record)
     if not record.spec.internal:
         sysctls.set_forwarding(True)
