@@ -83,6 +83,12 @@ def test_every_verb_explains_itself(verb: str, capsys) -> None:
     assert f"usage: stacker {verb}" in capsys.readouterr().out
 
 
+def test_usage_says_what_may_be_missing_once(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["up", "--help"])
+    assert " [FILE] [SERVICE…]\n" in capsys.readouterr().out
+
+
 def test_the_supervisor_explains_itself() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "stacker", "daemon", "--help"],
