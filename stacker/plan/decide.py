@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from signal import SIGKILL
 
 from stacker.plan.desired import Desired, container_name, mortal_namespaces, namespace_parents
-from stacker.plan.fingerprint import service_fingerprint
+from stacker.plan.fingerprint import changed_keys, service_fingerprint
 from stacker.plan.observed import Exit, Health, Observed, ObservedContainer, Status
 from stacker.plan.restart import Again, Stay, after_exit
 
@@ -171,7 +171,7 @@ def _replace_cause(
     fingerprint: str,
 ) -> str | None:
     if container.fingerprint != fingerprint:
-        return "its declaration changed"
+        return _what_changed(desired, observed, service, container)
     if container.id in desired.recreate:
         return "asked for"
 
@@ -185,6 +185,19 @@ def _replace_cause(
     if not current.issuperset(container.joined):
         return "the container whose namespace it shares is another one"
     return None
+
+
+def _what_changed(
+    desired: Desired, observed: Observed, service: str, container: ObservedContainer
+) -> str:
+    keys = (
+        changed_keys(
+            desired.before, container.fingerprint, desired.stack, service, observed.contents
+        )
+        if desired.before is not None
+        else ()
+    )
+    return f"its declaration changed: {', '.join(keys)}" if keys else "its declaration changed"
 
 
 def _decide_running(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stacker.stack.model.service import Service
@@ -10,8 +11,19 @@ from stacker.stack.model.values import shared_service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """The declaration that another one replaces."""
+
+    stack: Stack
+    contents: Mapping[str, str]
+    """Digests of its configs and secrets, by ``configs.KEY`` and ``secrets.KEY``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
     stack: Stack
+    before: Before | None = None
+    """To say what has changed; None: the first one, or no longer known."""
     generation: int = 1
     """Grows with every ``up``."""
     stopped: frozenset[str] = frozenset()

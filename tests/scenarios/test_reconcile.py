@@ -42,7 +42,9 @@ def test_only_what_changed_is_made_anew(two: Stacker) -> None:
     changed = TWO.replace('version: "1"', 'version: "2"')
     planned = two("plan", str(two.write(changed)))
     assert planned.returncode == 2
-    assert planned.stdout.splitlines()[0] == "#1 stop container two-b-1: its declaration changed"
+    assert planned.stdout.splitlines()[0] == (
+        "#1 stop container two-b-1: its declaration changed: labels"
+    )
 
     two.ok("up", "-d", "--wait", "stack.yaml")
     after = two.containers()

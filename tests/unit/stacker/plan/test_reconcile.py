@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textwrap import dedent
 
+from stacker.plan.desired import Before
+from stacker.plan.fingerprint import service_fingerprint
 from stacker.plan.observed import Exit, Health, Observed, Status
 from stacker.plan.plan import Plan
 from stacker.plan.reconcile import reconcile
@@ -260,6 +262,31 @@ def test_whoever_shares_a_namespace_is_made_anew_with_its_owner() -> None:
         "create container shop-app-1",
         "start container shop-app-1",
     ]
+
+
+def test_the_cause_names_what_has_changed() -> None:
+    service = {"networks": {"front": {}}, "configs": [{"source": "page", "target": "/page"}]}
+    config = {"configs": {"page": {"name": "page", "file": "/page"}}}
+    old = stack({"web": service}, networks={"front": {"name": "shop_front"}}, **config)
+    new = stack(
+        {"web": {**service, "labels": {"a": "b"}, "mem_limit": 64 << 20}},
+        networks={"front": {"name": "shop_front", "internal": True}},
+        **config,
+    )
+    digests = {"configs.page": "one"}
+    made = container(old, "web", fingerprint=service_fingerprint(old, "web", digests))
+    seen = world(new, made, contents={"configs.page": "two"})
+
+    def cause(before: Before | None) -> str:
+        plan = reconcile(desired(new, before=before), seen, now=NOW)
+        return next(step.cause for step in plan.steps if "create container" in step.text)
+
+    assert cause(Before(stack=old, contents=digests)) == (
+        "its declaration changed: labels, mem_limit, networks.front, configs.page"
+    )
+    # the container is not of the declaration before, or that is not known any more
+    assert cause(Before(stack=old, contents={})) == "its declaration changed"
+    assert cause(None) == "its declaration changed"
 
 
 SHARING = stack(
