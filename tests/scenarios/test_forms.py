@@ -141,6 +141,7 @@ services:
     done = stacker("up", timeout=30)
     assert done.returncode == 0
     assert done.stdout.count("tried") == 4
+    assert "trying-web-1 exited with 3\n" in done.stderr
 
 
 def test_which_stack_is_meant_by_the_place_where_the_caller_stands(stacker: Stacker) -> None:

@@ -113,6 +113,22 @@ def test_the_saved_file_applies_by_itself_and_a_broken_one_does_not(stacker: Sta
     eventually(lambda: set(stacker.containers()) == {"two-a-1"}, what="b to go")
 
 
+def test_an_attached_up_tells_what_a_save_has_come_to(stacker: Stacker) -> None:
+    path = stacker.write(TWO)
+    said = stacker.directory / "stderr"
+    with (
+        said.open("wb") as stderr,
+        stacker.start("up", "--watch", stdout=subprocess.DEVNULL, stderr=stderr) as process,
+    ):
+        eventually(lambda: len(stacker.containers()) == 2, what="the stack to run")
+        _save(path, "services: [")
+        eventually(lambda: "two stays as it is: stack.yaml:" in said.read_text(), what="a warning")
+        _save(path, TWO[: TWO.index("  b:")])
+        eventually(lambda: "\nstack two is declared\n" in said.read_text(), what="the news")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+
+
 def test_a_file_that_a_save_adds_is_watched_too(stacker: Stacker) -> None:
     path = stacker.write(TWO)
     more = path.with_name("more.yaml")
