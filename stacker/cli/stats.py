@@ -9,7 +9,7 @@ from stacker.base.text import clean, size
 from stacker.cli import output
 from stacker.cli.exits import Exit
 from stacker.cli.options import add_format, add_stack
-from stacker.cli.selection import find_or_all, take_file
+from stacker.cli.selection import find_or_all, insist_declared, take_file
 from stacker.client import session
 from stacker.wire.message import encode
 from stacker.wire.replies import Stats
@@ -47,6 +47,7 @@ def run(call: Call) -> int:
     services = take_file(call, list(arguments.words))
     supervisor = call.connect()
     stack = find_or_all(call, supervisor)
+    insist_declared(supervisor, set(services))
     before: dict[str, StatsRow] = {}
     first = True
     while True:
