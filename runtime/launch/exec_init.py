@@ -52,6 +52,7 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     process_steps.apply_io_priority,
     process_steps.apply_memory_policy,
     process_steps.apply_personality,
+    steps.close_descriptors,
     steps.load_privileged_filter,
     steps.drop_privileges,
     steps.enter_working_directory,
@@ -59,6 +60,5 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     steps.load_notifying_filter,
     steps.say_ready,
     steps.load_filter,
-    steps.close_descriptors,
     steps.run_program,
 )

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import select
+import time
 
 from runtime.errors import LaunchFailed
-from runtime.linux.fds import close_range
 from runtime.linux.process import execve, restore_signals
 from runtime.linux.signals import signal
 from runtime.wire import json
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.spec.model import Hook, Json
 
 _OUTPUT_KEPT = 4096
+_LOOK_S = 0.01
 
 
 def run_hooks(kind: str, hooks: tuple[Hook, ...], state: Json) -> None:
@@ -73,7 +74,8 @@ def _become(hook: Hook, stdin: int, output: int) -> None:
         os.dup2(stdin, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        close_range(3)
+        # one by one where a filter, loaded before the hooks inside, does not know close_range(2)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         restore_signals()
         # not os.execve, whose environment is a dict: hooks get theirs entry by entry as it is
         execve(hook.path, hook.args or (hook.path,), hook.env)
@@ -85,7 +87,11 @@ def _become(hook: Hook, stdin: int, output: int) -> None:
 
 def _wait(pid: int, timeout: int | None) -> int | None:
     """The exit code, or None for a hook that had to be killed."""
-    pidfd = os.pidfd_open(pid)
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        # a filter, loaded before the hooks inside, that does not know the call
+        return _wait_and_look(pid, timeout)
     try:
         ended, _, _ = select.select([pidfd], [], [], timeout)
         if not ended:
@@ -95,3 +101,15 @@ def _wait(pid: int, timeout: int | None) -> int | None:
         os.close(pidfd)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def _wait_and_look(pid: int, timeout: int | None) -> int | None:
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while deadline is None or time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, 0 if deadline is None else os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(_LOOK_S)
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return None

@@ -48,6 +48,7 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     process_steps.apply_io_priority,  # and raised priorities need CAP_SYS_NICE
     process_steps.apply_memory_policy,
     process_steps.apply_personality,
+    steps.close_descriptors,  # before a filter: few profiles know close_range(2)
     steps.load_privileged_filter,  # needs CAP_SYS_ADMIN, so just before it is dropped
     steps.drop_privileges,
     steps.enter_working_directory,  # as the user: root's right to enter is not the user's
@@ -57,7 +58,6 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     steps.wait_for_start,  # until `start` calls
     steps.run_start_container_hooks,  # inside, right before the program (config.md, "Hooks")
     steps.load_filter,  # with no_new_privs it can be last: nothing of ours needs to be allowed
-    steps.close_descriptors,  # the program gets 0, 1, 2 and what was asked to be preserved
     steps.run_program,
 )
 

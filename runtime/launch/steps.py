@@ -180,7 +180,10 @@ def load_filter(it: Init) -> None:
 
 
 def close_descriptors(it: Init) -> None:
-    """Also the channel: its end tells the parent that the program runs."""
+    """At execve; also the channel, whose end tells the parent that the program runs.
+
+    What is opened after this is closed as well: so is all that Python opens (PEP 446).
+    """
     for fd in range(FIRST_PRESERVED, FIRST_PRESERVED + it.job.preserved_fds):
         os.set_inheritable(fd, True)
     cloexec_from(FIRST_PRESERVED + it.job.preserved_fds)
