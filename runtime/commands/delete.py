@@ -50,6 +50,10 @@ def delete(context: Context, identity: str, *, force: bool) -> None:
     found.cgroup.kill()
     found.cgroup.remove()
     resctrl.remove(found.state.rdt)
+    if found.state.shared_root:
+        from runtime.rootfs.shared import take_root_away
+
+        take_root_away(found.state.rootfs, found.state.shared_root)
     try:
         hooks = late_hooks(context, identity, "poststop")
     except RuntimeFault as error:

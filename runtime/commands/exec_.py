@@ -92,7 +92,8 @@ def _exec(context: Context, arguments: Arguments) -> int:
     pidfd = open_process(found.state.pid, found.state.start_time)
     plan = plan_entry(found.state.pid, pidfd)
     cgroup = sub_cgroup(found.cgroup, arguments.texts("cgroup"))
-    job = prepare_exec(request, spec, process, cgroup, plan, context.report.warn)
+    root = found.state.rootfs if found.state.shared_root else "/"
+    job = prepare_exec(request, spec, process, cgroup, plan, context.report.warn, root)
     job = job.changed(hook_state=oci_state(found.state, found.status))
     pid = execute(job, absolute(arguments.text("pid-file")), context.report.warn)
     relay = receive_relay(ours, sent)

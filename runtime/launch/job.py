@@ -51,6 +51,7 @@ class Job(Record):
     moving: tuple[Moving, ...] = ()
     exec_affinity: CpuAffinity | None = None
     hook_state: Json = {}  # noqa: RUF012 - records are frozen
+    shares_mounts: bool = False  # see rootfs/shared.py
     opened_root: int = -1  # see sources.py
     opened_sources: dict[int, int] = {}  # noqa: RUF012 - records are frozen
 

@@ -28,6 +28,7 @@ from runtime.launch.rootless import is_rootless
 from runtime.launch.seccomp_listener import await_ready
 from runtime.linux.signals import signal
 from runtime.linux.sockets import listen_in, send_fd
+from runtime.rootfs.shared import mount_id, take_root_away
 from runtime.spec.read import spec_of
 
 TYPE_CHECKING = False
@@ -140,6 +141,7 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
     parent, child = channel_pair(warn)
     stage = fork_stage(job, parent, child, init.STEPS)
     pid, namespace = 0, -1
+    covered = mount_id(job.rootfs) if job.shares_mounts else 0
     try:
         pid = _receive_child(parent, stage, job)
         state = state.changed(pid=pid, start_time=start_time(pid))
@@ -151,6 +153,9 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
             resctrl.join(state.rdt, pid)
         parent.send(messages.GO)
         parent.receive(messages.MOUNTED)
+        if job.shares_mounts:
+            state = state.changed(shared_root=mount_id(job.rootfs))
+            write_state(request.root, state)
         hooks, document = job.spec.hooks, oci_state(state, CREATING)
         run_hooks("prestart", hooks.prestart, document)
         run_hooks("createRuntime", hooks.create_runtime, document)
@@ -164,6 +169,8 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
         if namespace >= 0:
             bring_back(job.moving, namespace)
         _kill(pid)
+        if job.shares_mounts and (made := mount_id(job.rootfs)) != covered:
+            take_root_away(job.rootfs, made)
         raise
     finally:
         parent.close()

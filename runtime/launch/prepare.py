@@ -86,6 +86,7 @@ def prepare_container(
         rootfs=rootfs,
         cgroup=cgroup,
         plan=plan,
+        shares_mounts=not spec.has_namespace("mount"),
         moving=look_at_devices(spec.linux.net_devices),
         opened_root=open_hidden_root(rootfs, plan),
         opened_sources=open_sources(spec, request.bundle, plan),
@@ -105,11 +106,13 @@ def prepare_exec(
     cgroup: Cgroup,
     plan: Plan,
     warn: Callable[[str], None],
+    rootfs: str = "/",
 ) -> Job:
+    """`rootfs`: where the container has no mount namespace whose root it would be."""
     return Job(
         **_process_parts(request, spec, process, plan, warn),
         bundle=request.bundle,
-        rootfs="/",
+        rootfs=rootfs,
         cgroup=cgroup,
         plan=plan,
         exec_affinity=process.exec_cpu_affinity,

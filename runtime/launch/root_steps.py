@@ -29,6 +29,7 @@ from runtime.rootfs.pivot import (
     isolate_mounts,
 )
 from runtime.rootfs.resolve import open_target
+from runtime.rootfs.shared import bind_shared_root, enter_shared_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,13 +72,18 @@ def set_sysctls(it: Init) -> None:
 
 def isolate(it: Init) -> None:
     job = it.job
+    if job.shares_mounts:
+        return
     isolate_mounts(job.spec.linux.rootfs_propagation, job.rootfs, pivot=job.pivot)
 
 
 def bind_root(it: Init) -> None:
     it.maker = choose_maker()
     with step(f"bind the root {it.job.rootfs}"):
-        it.root = it.maker.root(it.job.rootfs, it.job.opened_root)
+        if it.job.shares_mounts:
+            it.root = bind_shared_root(it.maker, it.job.rootfs)
+        else:
+            it.root = it.maker.root(it.job.rootfs, it.job.opened_root)
 
 
 def make_mounts(it: Init) -> None:
@@ -156,7 +162,9 @@ def enter(it: Init) -> None:
         # after the hooks, which may write, and by the last descriptor that names it
         with step("make the root read-only"):
             it.maker.set_attributes(it.root, MOUNT_ATTR_RDONLY)
-    if it.job.pivot:
+    if it.job.shares_mounts:
+        enter_shared_root(it.root)
+    elif it.job.pivot:
         enter_root(it.root)
     else:
         enter_root_without_pivot(it.root)

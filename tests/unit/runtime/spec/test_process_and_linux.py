@@ -160,7 +160,7 @@ NO_TIME = [{"type": "mount"}, {"type": "user"}]
         ({"uidMappings": [{**MAPPING, "hostID": 2**32 - 5}]}, "linux.uidMappings[0]: goes beyond"),
         ({"uidMappings": [{"containerID": n, "hostID": n, "size": 1} for n in range(341)]},
          "linux.uidMappings: 341 mappings, the kernel takes 340"),
-        ({"namespaces": [{"type": "network"}]}, "linux.namespaces: a mount namespace is required"),
+        ({"namespaces": [{"type": "user"}]}, "linux.namespaces: in a user namespace a mount"),
     ],
 )  # fmt: skip
 def test_a_wrong_field_of_linux_is_named(part: dict[str, Any], message: str) -> None:
