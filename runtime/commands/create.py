@@ -85,6 +85,10 @@ def preserved_fds(arguments: Arguments, listened: int = 0) -> int:
         try:
             os.fstat(fd)
         except OSError as error:
-            what = "LISTEN_FDS" if fd < _FIRST_FD + listened else f"--preserve-fds {asked}"
+            what = (
+                "LISTEN_FDS"
+                if fd < _FIRST_FD + listened
+                else f"--preserve-fds {asked}: preserved-fd {fd - _FIRST_FD - listened}"
+            )
             raise SpecInvalid(f"{what}: file descriptor {fd} is not open") from error
     return listened + asked

@@ -13,6 +13,7 @@ from runtime.container.identity import open_process
 from runtime.container.state import oci_state
 from runtime.container.status import require
 from runtime.errors import RuntimeFault, SpecInvalid
+from runtime.launch.home import find_home
 from runtime.launch.parent import execute
 from runtime.launch.prepare import Request, prepare_exec
 from runtime.linux.sockets import packet_pair
@@ -94,10 +95,23 @@ def _exec(context: Context, arguments: Arguments) -> int:
     cgroup = sub_cgroup(found.cgroup, arguments.texts("cgroup"))
     root = found.state.rootfs if found.state.shared_root else "/"
     job = prepare_exec(request, spec, process, cgroup, plan, context.report.warn, root)
+    if not any(entry.startswith("HOME=") and len(entry) > 5 for entry in process.env):
+        job = job.changed(home=_home(found.state.pid, process.user.uid))
     job = job.changed(hook_state=oci_state(found.state, found.status))
     pid = execute(job, absolute(arguments.text("pid-file")), context.report.warn)
     relay = receive_relay(ours, sent)
     return 0 if detach else _wait(pid, relay)
+
+
+def _home(pid: int, uid: int) -> str:
+    try:
+        root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return "/"
+    try:
+        return find_home(root, uid)
+    finally:
+        os.close(root)
 
 
 def _wait(pid: int, relay: Relay | None) -> int:
@@ -117,12 +131,17 @@ def sub_cgroup(cgroup: Cgroup, places: list[str]) -> Cgroup:
         names, colon, path = place.rpartition(":")
         parts = [part for part in path.split("/") if part not in ("", ".")]
         if ".." in parts:
-            raise SpecInvalid(f"--cgroup {place}: leads out of the container's cgroup")
+            raise SpecInvalid(f"--cgroup {place}: bad sub cgroup path: it leads out")
         below = "/".join(("", *parts))
         chosen = names.split(",") if colon else [*legacy, ""]
+        for name in chosen:
+            if name and name not in legacy:
+                raise SpecInvalid(f"--cgroup {place}: unknown controller {name!r}")
         there = [name for name in chosen if _is_below(cgroup, name, below)]
         if not there or (colon and there != chosen):
-            raise SpecInvalid(f"--cgroup {place}: the container has no such cgroup")
+            raise SpecInvalid(
+                f"--cgroup {place}: adding pid to the cgroup {below}: no such file or directory"
+            )
         for name in there:
             if name:
                 legacy[name] = cgroup.legacy[name] + below

@@ -37,6 +37,7 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     root_steps.make_console,  # from the devpts just mounted
     root_steps.make_working_directory,  # before the root may become read-only
     root_steps.cover_paths,  # last of the mounts: nothing may lie over them
+    root_steps.find_home,  # in the root's own /etc/passwd: from outside, while it is a descriptor
     root_steps.let_parent_run_hooks,  # namespaces and mounts are there, the root is not entered
     root_steps.run_create_container_hooks,  # in our namespaces, found on the host's paths
     root_steps.forbid_imports,  # from here on a file opened is a file of the container

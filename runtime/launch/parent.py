@@ -20,7 +20,7 @@ from runtime.launch import exec_init, init, messages
 from runtime.launch.bootstrap import fork_stage
 from runtime.launch.channel import channel_pair
 from runtime.launch.hooks import run_hooks, run_hooks_to_the_end
-from runtime.launch.id_maps import write_maps
+from runtime.launch.id_maps import mappings_of, write_maps
 from runtime.launch.net_devices import bring_back, move_devices
 from runtime.launch.own_cgroup import make_cgroup, make_cgroup_or_do_without
 from runtime.launch.prepare import prepare_container
@@ -131,6 +131,7 @@ def _first_state(request: Request, job: Job) -> State:
         annotations=job.spec.annotations,
         cgroup=job.cgroup.to_json(),
         own_pid_namespace=job.spec.has_namespace("pid"),
+        has_process=job.spec.process is not None,
     )
 
 
@@ -187,7 +188,7 @@ def _receive_child(parent: Channel, stage: int, job: Job) -> int:
     try:
         message = parent.receive(messages.MAP, messages.CHILD)
         if message["kind"] == messages.MAP:
-            write_maps(stage, job.spec.linux.uid_mappings, job.spec.linux.gid_mappings)
+            write_maps(stage, *mappings_of(job.spec.linux))
             parent.send(messages.MAPPED)
             message = parent.receive(messages.CHILD)
     except BaseException:

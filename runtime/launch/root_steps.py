@@ -6,13 +6,13 @@ import os
 
 from runtime.container.status import CREATING
 from runtime.errors import step
-from runtime.launch import messages
+from runtime.launch import home, messages
 from runtime.launch.cgroup_mount import mount_cgroups
 from runtime.launch.console import bind_console, make_terminal
 from runtime.launch.guard import close_the_door
 from runtime.launch.hooks import run_hooks, state_inside
 from runtime.launch.procfs import write_sysctl
-from runtime.launch.program import NOTIFY_DIRECTORY
+from runtime.launch.program import NOTIFY_DIRECTORY, environment_of
 from runtime.linux.mount import MOUNT_ATTR_RDONLY, attach
 from runtime.linux.network import bring_loopback_up
 from runtime.linux.process import join_session_keyring, set_domainname, set_hostname
@@ -92,7 +92,7 @@ def make_mounts(it: Init) -> None:
         if mount.type == "cgroup":
             mount_cgroups(it.maker, it.root, mount, job.cgroup_mounts)
         else:
-            make_mount(
+            root = make_mount(
                 it.maker,
                 it.root,
                 mount,
@@ -100,6 +100,9 @@ def make_mounts(it: Init) -> None:
                 label=job.spec.linux.mount_label,
                 opened=job.opened_sources.get(index, -1),
             )
+            if root != it.root:
+                os.close(it.root)
+                it.root = root
 
 
 def mount_notify_directory(it: Init) -> None:
@@ -140,6 +143,12 @@ def cover_paths(it: Init) -> None:
 
 def make_working_directory(it: Init) -> None:
     os.close(open_target(it.root, it.job.process.cwd, directory=True))
+
+
+def find_home(it: Init) -> None:
+    process = it.job.process
+    if not environment_of(process.env).get("HOME"):
+        it.home = home.find_home(it.root, process.user.uid)
 
 
 def let_parent_run_hooks(it: Init) -> None:

@@ -39,8 +39,8 @@ def check_mappings(spec: Spec) -> Iterator[str]:
         where = f"linux.{field}"
         if mappings and not spec.has_namespace("user"):
             yield f"{where}: needs a user namespace"
-        if spec.has_namespace("user") and not spec.namespace_path("user") and not mappings:
-            yield f"{where}: a new user namespace needs mappings"
+        if bool(linux.uid_mappings) != bool(linux.gid_mappings):
+            yield f"{where}: uidMappings and gidMappings need each other"
         if len(mappings) > _MOST_MAPPINGS:
             yield f"{where}: {len(mappings)} mappings, the kernel takes {_MOST_MAPPINGS}"
         yield from _overlaps(where, mappings)

@@ -113,3 +113,12 @@ def test_it_needs_a_mount_namespace(runtime: Runtime, bundle: Bundle, identity: 
     done = runtime.call("run", "--bundle", bundle.write("/bin/true"), identity)
     assert done.returncode == 1
     assert "linux.namespaces: in a user namespace a mount namespace is needed" in done.stderr
+
+
+def test_without_mappings_root_is_the_caller(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """crun's way; runc refuses it."""
+    bundle.config["linux"]["namespaces"].append({"type": "user"})
+    seen = runtime.ok("run", "--bundle", bundle.shell("cat /proc/self/?id_map; id"), identity)
+    assert [line.split() for line in seen.splitlines()[:2]] == [["0", "0", "1"], ["0", "0", "1"]]
