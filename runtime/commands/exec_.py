@@ -78,6 +78,7 @@ def _exec(context: Context, arguments: Arguments) -> int:
     detach = arguments.on("detach")
     if process.terminal and process.console_size is None and not detach:
         process = process.changed(console_size=screen_size())
+    preserved = preserved_fds(arguments, context.report.warn)
     ours, sent = packet_pair()
     request = Request(
         id=identity,
@@ -86,7 +87,7 @@ def _exec(context: Context, arguments: Arguments) -> int:
         console_socket=absolute(arguments.text("console-socket")),
         console=None if detach else sent,
         pidfd_socket=absolute(arguments.text("pidfd-socket")),
-        preserved_fds=preserved_fds(arguments),
+        preserved_fds=preserved,
     )
     if not detach:
         adopt_orphans()
@@ -156,11 +157,10 @@ def _is_below(cgroup: Cgroup, controller: str, path: str) -> bool:
 
 
 def _process(arguments: Arguments, spec: Spec, command: tuple[str, ...]) -> Process:
-    """--process says it all; otherwise it is the container's own process with what flags change."""
+    """--process says it all, as in runc whatever stands beside it; otherwise it is the container's
+    own process with what flags change."""
     file = arguments.text("process")
     if file:
-        if command:
-            raise UsageError("exec: a command and --process exclude each other")
         return read_process(file)
     if spec.process is None:
         raise SpecInvalid("process: missing")

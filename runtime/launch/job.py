@@ -40,7 +40,7 @@ class Job(Record):
     cgroup_mounts: tuple[CgroupMount, ...] = ()
     listener: _socket.socket | None = None
     console_socket: _socket.socket | None = None
-    preserved_fds: int = 0
+    preserved_fds: tuple[int, ...] = ()
     listen_fds: int = 0
     listen_names: str = ""
     pidfd_socket: _socket.socket | None = None

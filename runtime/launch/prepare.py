@@ -54,7 +54,7 @@ class Request(Record):
     pid_file: str = ""
     pivot: bool = True
     new_keyring: bool = True
-    preserved_fds: int = 0
+    preserved_fds: tuple[int, ...] = ()
     cgroup_manager: str = "cgroupfs"
     console: _socket.socket | None = None
     """Takes the terminal where there is no console socket: the caller is the console itself."""

@@ -190,9 +190,9 @@ def close_descriptors(it: Init) -> None:
 
     What is opened after this is closed as well: so is all that Python opens (PEP 446).
     """
-    for fd in range(FIRST_PRESERVED, FIRST_PRESERVED + it.job.preserved_fds):
+    cloexec_from(FIRST_PRESERVED)
+    for fd in it.job.preserved_fds:
         os.set_inheritable(fd, True)
-    cloexec_from(FIRST_PRESERVED + it.job.preserved_fds)
 
 
 def run_program(it: Init) -> None:
