@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +14,7 @@ from stacker.cli import main, ps
 from stacker.cli.options import Call, Plain, UsageError, read_plain, split_leading
 from stacker.cli.parsers import make_parser
 from stacker.cli.selection import take_file
+from stacker.oci import changes
 
 
 def call(*words: str) -> Call:
@@ -86,12 +90,36 @@ def test_a_group_lists_its_verbs(group: str, capsys) -> None:
     assert main.main([group, "nonsense"]) == 64
 
 
-@pytest.mark.parametrize("verb", sorted({*main.VERBS, *IN_GROUPS} - {*main.GROUPS}))
+@pytest.mark.parametrize("verb", sorted({*main.VERBS, *IN_GROUPS} - {"daemon", *main.GROUPS}))
 def test_every_verb_explains_itself(verb: str, capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         main.main([*verb.split(), "--help"])
     assert ended.value.code == 0
     assert f"usage: stacker {verb}" in capsys.readouterr().out
+
+
+def test_usage_says_what_may_be_missing_once(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["up", "--help"])
+    assert " [FILE] [SERVICE…]\n" in capsys.readouterr().out
+
+
+def test_the_supervisor_explains_itself() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stacker", "daemon", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    options = set(re.findall(r"^  (--[a-z-]+)[^\n]*\n? {3,}\S", done.stdout, re.MULTILINE))
+    assert options >= {"--root", "--run", "--group", "--runtime", "--insecure-registry"}
+
+
+def test_import_names_every_instruction_that_it_takes(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["import", "--help"])
+    shown = capsys.readouterr().out
+    assert [name for name in changes.INSTRUCTIONS if name not in shown] == []
 
 
 @pytest.mark.parametrize("words", [[], ["-a"], ["--all", "-q"]])
