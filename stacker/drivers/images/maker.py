@@ -6,10 +6,11 @@ comes last, as with a pull.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from stacker.base.errors import Invalid, NotFound
@@ -34,6 +35,8 @@ from stacker.oci.media_types import Compression
 from stacker.oci.platform import Platform
 from stacker.oci.reference import Reference
 from stacker.oci.tree import TreeOptions
+
+PIECES_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +151,10 @@ class Maker:
     ) -> tuple[Descriptor, Digest]:
         made = await self._workshop.in_thread(MadeLayer, self._workshop.store, compression)
         try:
-            await self._workshop.in_thread(_feed, made, pieces())
+            with closing(pieces()) as source:
+                # in slices: whoever cancels does not wait for all of it
+                while await self._workshop.in_thread(_feed_some, made, source):
+                    pass
             layer, diff_id = await self._workshop.in_thread(made.finish)
             await pins.add((layer.digest, diff_id))
             await self._workshop.in_thread(made.publish, layer, diff_id)
@@ -171,10 +177,13 @@ class Maker:
         return _Base(config=config, layers=layers, diff_ids=image_config.parse(config).diff_ids)
 
 
-def _feed(made: MadeLayer, pieces: Generator[bytes]) -> None:
-    with closing(pieces):
-        for piece in pieces:
-            made.feed(piece)
+def _feed_some(made: MadeLayer, source: Iterator[bytes]) -> bool:
+    """Take the next pieces; is there more?"""
+    count = 0
+    for piece in islice(source, PIECES_AT_ONCE):
+        made.feed(piece)
+        count += 1
+    return count == PIECES_AT_ONCE
 
 
 def _rewritten(source: Path, options: TreeOptions) -> Generator[bytes]:

@@ -13,7 +13,7 @@ from stacker.base.errors import Invalid, NotFound, StackerError
 from stacker.drivers.images import catalog, save
 from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.steps import step
-from stacker.drivers.images.verify import verify
+from stacker.drivers.images.verify import Look, steps
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import documents
 from stacker.oci.chain_id import chain_ids
@@ -22,6 +22,8 @@ from stacker.oci.detail import ImageDetail, LayerDetail, Verified
 from stacker.oci.digest import Digest
 from stacker.oci.image import Image
 from stacker.oci.reference import Reference
+
+_DONE = object()
 
 
 class Shelf:
@@ -67,9 +69,11 @@ class Shelf:
 
         with self._workshop.pins.held() as pins, step(f"verify {reference}"):
             await pins.add(await self._workshop.in_thread(self._parts_of_any, entry))
-            return await self._workshop.in_thread(
-                verify, self._workshop.store, entry, reference=catalog.name_of(entry) or reference
-            )
+            look = Look(self._workshop.store)
+            pending = steps(self._workshop.store, entry, look)
+            while await self._workshop.in_thread(next, pending, _DONE) is not _DONE:
+                pass  # a layer a turn: whoever cancels waits for one at most
+        return look.found(catalog.name_of(entry) or reference)
 
     async def write_layout(self, references: Sequence[str], folder: Path) -> None:
         """Put images into an OCI layout, beside what it has; it is made where there is none."""

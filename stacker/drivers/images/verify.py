@@ -7,7 +7,7 @@ own, but making it is a function of the archive's bytes. Blocks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stacker.base.errors import StackerError
@@ -27,26 +27,28 @@ from stacker.oci.tree import TreeOptions
 READ_SIZE = 1 << 20
 
 
-def verify(store: Store, entry: Descriptor, *, reference: str) -> Verified:
-    """Read all of it; what is wrong is listed, not raised."""
-    look = _Look(store)
+def steps(store: Store, entry: Descriptor, look: Look) -> Iterator[None]:
+    """Read all of it, a blob or a layer a step; what is wrong is noted, not raised."""
     if not look.passes(f"manifest {entry.digest}", lambda: look.blob(entry)):
-        return look.found(reference)
+        return
+    yield
 
     manifest = documents.parse_manifest(store.read_document(entry), expected=entry.media_type)
     if not look.passes(f"config {manifest.config.digest}", lambda: look.blob(manifest.config)):
-        return look.found(reference)
+        return
 
     config = image_config.parse(store.read_document(manifest.config))
     for descriptor, diff_id in zip(manifest.layers, config.diff_ids, strict=True):
+        yield
         look.passes(
             f"layer {descriptor.digest}",
             lambda descriptor=descriptor, diff_id=diff_id: look.layer(descriptor, diff_id),
         )
-    return look.found(reference)
 
 
-class _Look:
+class Look:
+    """What has been read, and what was wrong with it."""
+
     def __init__(self, store: Store) -> None:
         self._store = store
         self._size = 0

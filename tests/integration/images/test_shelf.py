@@ -14,6 +14,7 @@ import pytest
 from stacker.base.errors import Invalid, NotFound
 from stacker.drivers.images.images import Images
 from stacker.oci import history
+from stacker.oci.image import LayerFormat
 from tests.integration.images.conftest import OpenImages
 from tests.registries.debian import run
 from tests.registries.made import folder, tar_of, umoci_layout
@@ -174,3 +175,16 @@ async def test_damage_is_named(rich: Images, root: Path) -> None:
     (damage,) = (await rich.shelf.verify(NAME)).damages
     assert damage.startswith(f"config {detail.manifest.config.digest}: its digest is")
     assert not list((root / "partial").iterdir())
+
+
+async def test_layers_that_are_directories(
+    open_images: OpenImages, layout: Path, root: Path
+) -> None:
+    images = open_images(layer_format=LayerFormat.DIRECTORY)
+    (loaded,) = await images.load(layout)
+    assert (await images.shelf.verify(loaded.reference)).damages == ()
+    motd = Path(loaded.layers[0].path) / "etc/motd"
+    motd.write_text("HELLO\n")
+    (damage,) = (await images.shelf.verify(loaded.reference)).damages
+    assert "what is mounted differs" in damage
+    assert os.listdir(root / "partial") == []
