@@ -45,7 +45,7 @@ from stacker.drivers.images.workshop import Workshop
 from stacker.oci.image import Image
 from stacker.oci.platform import Platform
 from stacker.oci.progress import PullProgress, PullState, PushProgress
-from stacker.oci.reference import Reference
+from stacker.oci.reference import Reference, parse_registry
 
 POLICIES = {
     "always": "always",
@@ -216,7 +216,7 @@ class Images:
         self, registry: str, *, user: str, password: str, stack: str | None = None
     ) -> None:
         """Try a login, and keep it where the registry takes it: for all stacks, or for one."""
-        domain = Reference.parse(f"{registry}/any").domain
+        domain = parse_registry(registry)
         with step(f"login to {domain}"):
             login = Password(user=user, password=password)
             kept = await self._registries.verified(domain, login)
@@ -224,7 +224,7 @@ class Images:
 
     async def logout(self, registry: str, *, stack: str | None = None) -> None:
         """Forget the login for a registry."""
-        domain = Reference.parse(f"{registry}/any").domain
+        domain = parse_registry(registry)
         with step(f"logout from {domain}"):
             await self._workshop.in_thread(self._logins.forget, domain, stack=stack)
 
