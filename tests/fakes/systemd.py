@@ -1,7 +1,7 @@
 """A small org.freedesktop.systemd1 that really makes cgroups: for hosts whose PID 1 is another.
 
-Run as a script: `systemd.py bus ADDRESS TOP JOURNAL` takes the name on a real dbus-daemon;
-`systemd.py private PATH TOP JOURNAL` listens itself, as systemd does on /run/systemd/private.
+`python -m tests.fakes.systemd bus ADDRESS TOP JOURNAL` takes the name on a real dbus-daemon;
+`… private PATH TOP JOURNAL` listens itself, as systemd does on /run/systemd/private.
 Units live below the cgroup TOP of every hierarchy. Each call is a line of JSON in JOURNAL.
 
 As systemd it makes a scope only with processes, moves them in, answers with a job and tells its
@@ -186,7 +186,8 @@ class Server:
             return
         self.send(METHOD_RETURN, {**back, "signature": signature}, *body)
         if signature == "o":
-            fields = {"path": PATH, "interface": MANAGER, "member": "JobRemoved"}
+            # systemd names itself on its own socket; on a bus the daemon puts our number there
+            fields = {"path": PATH, "interface": MANAGER, "member": "JobRemoved", "sender": NAME}
             number = int(body[0].rpartition("/")[2])
             # another one's job ends in between
             other = (number + 1000, f"{PATH}/job/0", "other.scope", "failed")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stacker.base import clock
-from stacker.base.atomic import write_atomic
+from stacker.base.atomic import sweep_unfinished, write_atomic
 from stacker.base.errors import Corrupt, StackerError
 from stacker.drivers.images import catalog
 from stacker.drivers.images.catalog import Catalog
@@ -155,6 +155,7 @@ class Store:
 
     def _remove_half_made(self) -> None:
         """Of what a dead process has left only the blobs of pulls can be resumed, for a time."""
+        sweep_unfinished((self.places.layout, *self.places.records()))
         for path in self.places.partial.iterdir():
             age_s = clock.now().timestamp() - path.stat().st_mtime
             resumable = path.suffix == ".blob" and not path.name.startswith("import-")
