@@ -119,14 +119,29 @@ def plan_entry(pid: int, pidfd: int) -> Plan:
             if theirs.st_ino != ours.st_ino:
                 mask |= FLAGS[kind]
     early = mask & (CLONE_NEWUSER | CLONE_NEWPID)
-    late = mask & ~early
-    return Plan(join=((pidfd, early),) if early else (), join_late=((pidfd, late),) if late else ())
+    # these may be another user namespace's than the container's: see enter_joined
+    foreign = mask & (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) if mask & CLONE_NEWUSER else 0
+    late = mask & ~early & ~foreign
+    join = tuple((pidfd, flags) for flags in (foreign, early) if flags)
+    return Plan(join=join, join_late=((pidfd, late),) if late else ())
 
 
 def enter_joined(plan: Plan) -> None:
-    for fd, flag in plan.join:
+    """With the caller's rights first: a namespace that is not the user namespace's would be out of
+    reach from inside of it. Those that only it gives rights to follow it."""
+    first = [entry for entry in plan.join if not entry[1] & CLONE_NEWUSER]
+    after = [entry for entry in first if not _try_to_join(*entry)]
+    for fd, flag in (*(entry for entry in plan.join if entry not in first), *after):
         with step(f"join the {_name(flag)} namespace"):
             setns(fd, flag)
+
+
+def _try_to_join(fd: int, flag: int) -> bool:
+    try:
+        setns(fd, flag)
+    except OSError:
+        return False
+    return True
 
 
 def make_new(flags: int) -> None:

@@ -109,7 +109,8 @@ def show(text: str) -> None:
 
 
 def show_json(document: object, *, indent: int | None = 2) -> None:
-    show(json.dumps(document, indent=indent))
+    """Without an indent as runc prints it: one line and no blanks, which suites compare with."""
+    show(json.dumps(document, indent=indent, separators=(",", ": " if indent else ":")))
 
 
 def show_table(rows: list[tuple[str, ...]]) -> None:

@@ -40,6 +40,10 @@ def run(context: Context, arguments: Arguments) -> int:
 
 
 def _signal_first(identity: str, found: Found, number: int) -> None:
+    if number == signal.SIGKILL and found.status == STOPPED and found.cgroup.pids():
+        # the first process is gone, and in a pid namespace that is shared the others are not
+        found.cgroup.kill()
+        return
     require("kill", identity, found.status)
     try:
         send(found.state.pid, found.state.start_time, number)

@@ -135,7 +135,7 @@ def _value(what: str, text: str, kind: str) -> int | str:
 
 
 def _read_resources(path: str) -> Json:
-    text = sys.stdin.buffer.read(LARGEST + 1) if path == "-" else read_file(path)
+    text = sys.stdin.buffer.read(LARGEST + 1) if path == "-" else read_file(path, pipe=True)
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:

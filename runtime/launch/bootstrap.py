@@ -70,9 +70,7 @@ def _run(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -
         channel.receive(messages.MAPPED)
         set_dumpable(False)
     if plan.has_user:
-        with step("become root of the user namespace"):
-            os.setresgid(0, 0, 0)
-            os.setresuid(0, 0, 0)
+        _become_somebody(job)
     # opened here: not in sight any more where a mount namespace is joined
     unified = None if plan.has_user else job.cgroup.open_unified()
     make_new(plan.new_early)
@@ -86,6 +84,22 @@ def _run(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -
         enter_container(Init(job, channel, in_unified=in_unified), todo)
     channel.send(messages.CHILD, pid=pid)
     os._exit(0)
+
+
+def _become_somebody(job: Job) -> None:
+    """Root of the user namespace, or where that is nobody the process's user: with all of its
+    capabilities either way, but only who is mapped can make a file."""
+    user = job.process.user
+    with step("become a user of the user namespace"):
+        for uid, gid in ((0, 0), (user.uid, user.gid)):
+            try:
+                os.setresgid(gid, gid, gid)
+                os.setresuid(uid, uid, uid)
+            except OSError as error:
+                if error.errno != errno.EINVAL or (uid, gid) == (user.uid, user.gid):
+                    raise
+            else:
+                return
 
 
 def _set_inherited(job: Job, channel: Channel) -> None:

@@ -36,6 +36,7 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     root_steps.fill_dev,  # into the /dev just mounted
     root_steps.make_console,  # from the devpts just mounted
     root_steps.make_working_directory,  # before the root may become read-only
+    root_steps.make_read_only,  # what had to be written to until here
     root_steps.cover_paths,  # last of the mounts: nothing may lie over them
     root_steps.find_home,  # in the root's own /etc/passwd: from outside, while it is a descriptor
     root_steps.let_parent_run_hooks,  # namespaces and mounts are there, the root is not entered

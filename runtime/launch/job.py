@@ -61,7 +61,8 @@ class Init:
     """The process on its way: the job, the channel to the parent, and what steps hand on."""
 
     __slots__ = (
-        "caller", "channel", "environment", "home", "in_unified", "job", "labels", "maker",
+        "caller", "channel", "environment", "home", "in_unified", "job", "labels",
+        "late_readonly", "maker",
         "program", "root", "slave",
     )  # fmt: skip
 
@@ -72,6 +73,7 @@ class Init:
         self.root = -1
         self.maker: Maker = Detached()
         self.slave = -1
+        self.late_readonly: list[int] = []
         self.labels: list[tuple[int, str, str]] = []
         self.home = job.home
         self.environment: dict[str, str] = {}

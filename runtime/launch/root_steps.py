@@ -99,6 +99,7 @@ def make_mounts(it: Init) -> None:
                 job.bundle,
                 label=job.spec.linux.mount_label,
                 opened=job.opened_sources.get(index, -1),
+                late=it.late_readonly,
             )
             if root != it.root:
                 os.close(it.root)
@@ -143,6 +144,13 @@ def cover_paths(it: Init) -> None:
 
 def make_working_directory(it: Init) -> None:
     os.close(open_target(it.root, it.job.process.cwd, directory=True))
+
+
+def make_read_only(it: Init) -> None:
+    for fd in it.late_readonly:
+        with step("make a tmpfs read-only"):
+            it.maker.set_attributes(fd, MOUNT_ATTR_RDONLY)
+        os.close(fd)
 
 
 def find_home(it: Init) -> None:

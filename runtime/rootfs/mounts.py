@@ -28,12 +28,21 @@ _LABELLED = ("tmpfs", "devpts", "mqueue")
 
 
 def make_mount(
-    maker: Maker, root: int, mount: Mount, bundle: str, *, label: str = "", opened: int = -1
+    maker: Maker,
+    root: int,
+    mount: Mount,
+    bundle: str,
+    *,
+    label: str = "",
+    opened: int = -1,
+    late: list[int] | None = None,
 ) -> int:
     """Make `mount` below the directory fd `root`; relative sources are the bundle's.
 
     `opened` is the source as a detached mount, where somebody else had to open it. Gives the root
-    from then on: one that is mounted on / takes the place of what was there.
+    from then on: one that is mounted on / takes the place of what was there. `late` collects the
+    descriptors of what must become read-only when all mounts are made: in a tmpfs there is nothing
+    yet that the next ones could be mounted on, nor the devices of /dev.
     """
     options = parse_options(mount.options)
     _refuse(maker, mount, options, opened)
@@ -46,11 +55,16 @@ def make_mount(
         target = open_target(root, mount.destination, directory=directory)
     else:
         target, existed = _file_system_target(root, mount)
-        made = _new_file_system(maker, mount, options, label, target if existed else -1)
+        writable = mount.type == "tmpfs" and late is not None
+        made = _new_file_system(
+            maker, mount, options, label, target if existed else -1, writable=writable
+        )
     try:
         with step(f"mount {mount.destination}: set its attributes"):
             _set_attributes(maker, made, options, new=not is_bind(mount))
         _attach(maker, mount, options, made, target)
+        if late is not None and mount.type == "tmpfs" and options.set & MOUNT_ATTR_RDONLY:
+            late.append(os.dup(made))
         return os.dup(made) if os.path.samestat(os.fstat(target), os.fstat(root)) else root
     finally:
         os.close(made)
@@ -93,12 +107,21 @@ def _file_system_target(root: int, mount: Mount) -> tuple[int, bool]:
     target = open_target(root, mount.destination, directory=True)
     if mount.type in _NO_LINKS:
         os.close(target)
-        target = open_plain_directory(root, mount.destination)
+        try:
+            target = open_plain_directory(root, mount.destination)
+        except KernelFault as error:
+            raise KernelFault(
+                f"mount {mount.destination}",
+                error.errno,
+                f'"{mount.type}" must be mounted on ordinary directory',  # runc's words
+            ) from error
     return target, found is not None
 
 
-def _new_file_system(maker: Maker, mount: Mount, options: Options, label: str, covered: int) -> int:
-    """`covered`: the directory that was there, or -1."""
+def _new_file_system(
+    maker: Maker, mount: Mount, options: Options, label: str, covered: int, *, writable: bool
+) -> int:
+    """`covered`: the directory that was there, or -1; `writable`: for now."""
     data, attributes = options.data, options.set
     if mount.type == "tmpfs" and covered >= 0 and not any(w.startswith("mode=") for w in data):
         # as the image has it: its /tmp is 1777
@@ -111,13 +134,14 @@ def _new_file_system(maker: Maker, mount: Mount, options: Options, label: str, c
             words=options.super_flags,
             data=data,
             label=label if mount.type in _LABELLED else "",
-            attributes=attributes & ~MOUNT_ATTR_RDONLY if copy_up else attributes,
+            attributes=attributes & ~MOUNT_ATTR_RDONLY if copy_up or writable else attributes,
             readonly=bool(attributes & MOUNT_ATTR_RDONLY),
         )
     if copy_up:
         with step(f"mount {mount.destination}: option tmpcopyup"):
             copy_tree(covered, made)
-            maker.set_attributes(made, attributes & MOUNT_ATTR_RDONLY)
+            if not writable:
+                maker.set_attributes(made, attributes & MOUNT_ATTR_RDONLY)
     return made
 
 

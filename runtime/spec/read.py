@@ -28,17 +28,21 @@ def spec_of(text: bytes, path: str) -> Spec:
 
 
 def read_process(path: str) -> Process:
-    process = parse_process(_decode(read_file(path), path))
+    process = parse_process(_decode(read_file(path, pipe=True), path))
     check_process(process)
     return process
 
 
-def read_file(path: str) -> bytes:
+def read_file(path: str, *, pipe: bool = False) -> bytes:
+    """`pipe`: also what a shell's <(…) gives; only of a path that the caller has just written."""
     with step(f"read {path}"):
         # NONBLOCK: a FIFO in the bundle must not hang us
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             status = os.fstat(fd)
+            if pipe and stat.S_ISFIFO(status.st_mode):
+                os.set_blocking(fd, True)
+                return _read_all(fd)
             if not stat.S_ISREG(status.st_mode):
                 raise SpecInvalid(f"{path}: not a regular file")
             if status.st_size > LARGEST:

@@ -240,7 +240,8 @@ class Engine:
         for container in await self._loops.running(stack):
             if (container.service, container.index) == (service, index):
                 return await self._tools.containers.exec(container.id, request)
-        raise NotFound(f"service {service} has no running container {index}")
+        which = "" if index == 1 else f" {index}"
+        raise NotFound(f"service {service} has no running container{which}")
 
     async def stats(self, stack: str | None) -> tuple[StatsSample, ...]:
         """Return one sample for each running container."""

@@ -101,6 +101,21 @@ class Reference:
         return cls(domain=domain, path=path, tag=tag, digest=digest)
 
 
+def parse_registry(text: str) -> str:
+    """Check what a user wrote for a registry alone; as references name it.
+
+    A word that a reference would take for part of a path is refused: what is meant for `myhost`
+    must not go to Docker's registry.
+    """
+    if not _DOMAIN.fullmatch(text) or not _starts_with_domain(f"{text}/"):
+        raise Invalid(
+            f"{text[:200]!r} is not a registry: it is written HOST[:PORT], with a dot or a port in "
+            "it, or as localhost"
+        )
+
+    return DOMAIN_ALIASES.get(text, text)
+
+
 def _split(name: str) -> tuple[str, str]:
     """Domain and path, completed."""
     domain, path = name.split("/", 1) if _starts_with_domain(name) else (DEFAULT_DOMAIN, name)

@@ -257,3 +257,13 @@ def test_a_mount_on_the_root(case: Case, tmp_path: Path) -> None:
     entry = {"destination": "/", "type": "bind", "source": str(other), "options": ["bind"]}
     case.config["mounts"].insert(0, entry)
     assert case.one("read /etc/mark") == "of the other"
+
+
+def test_a_read_only_dev(case: Case) -> None:
+    """config.md, "Mounts": what lies in a mount is made all the same, devices among it."""
+    case.config["mounts"][1]["options"] = ["mode=755", "ro"]
+    case.mount("/dev/shm", type="tmpfs", source="shm")
+    seen = case.see("list /dev", "create /dev/new x", "create /dev/shm/new x")
+    assert {"null", "zero", "shm"} <= set(seen["list /dev"])
+    assert seen["create /dev/new x"] == {"errno": EROFS}
+    assert "errno" not in str(seen["create /dev/shm/new x"])

@@ -50,7 +50,7 @@ from stacker.drivers.images.workshop import Workshop
 from stacker.oci.image import Image, LayerFormat
 from stacker.oci.platform import Platform
 from stacker.oci.progress import PullProgress, PullState, PushProgress
-from stacker.oci.reference import Reference
+from stacker.oci.reference import Reference, parse_registry
 from stacker.oci.usage import Pruned, Retention, StoreUsage
 
 POLICIES = {
@@ -242,7 +242,7 @@ class Images:
         self, registry: str, *, user: str, password: str, stack: str | None = None
     ) -> None:
         """Try a login, and keep it where the registry takes it: for all stacks, or for one."""
-        domain = Reference.parse(f"{registry}/any").domain
+        domain = parse_registry(registry)
         with step(f"login to {domain}"):
             login = Password(user=user, password=password)
             kept = await self._registries.verified(domain, login)
@@ -250,7 +250,7 @@ class Images:
 
     async def logout(self, registry: str, *, stack: str | None = None) -> None:
         """Forget the login for a registry."""
-        domain = Reference.parse(f"{registry}/any").domain
+        domain = parse_registry(registry)
         with step(f"logout from {domain}"):
             await self._workshop.in_thread(self._logins.forget, domain, stack=stack)
 

@@ -106,6 +106,8 @@ class Pull:
 
     async def _is_current(self, present: Descriptor) -> bool:
         """Whether the name still stands for what is here: one HEAD request, not repeated."""
+        if self._reference.pinned:
+            return True
         try:
             named = await self._sources.head(self._wanted())
         except StackerError:

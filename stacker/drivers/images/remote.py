@@ -23,7 +23,7 @@ from stacker.oci.digest import Digest
 from stacker.oci.index import DEPTH_LIMIT, Index
 from stacker.oci.platform import Platform, choose
 from stacker.oci.progress import PushProgress
-from stacker.oci.reference import Reference
+from stacker.oci.reference import Reference, parse_registry
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Remote:
 
     async def repositories(self, domain: str) -> tuple[str, ...]:
         """All repositories of a registry that has a catalog."""
-        domain = Reference.parse(f"{domain}/any").domain
+        domain = parse_registry(domain)
         with step(f"catalog of {domain}"):
             async with self._registries.registry(domain) as connection:
                 return await self._retrying(lambda: repository.repositories(connection))

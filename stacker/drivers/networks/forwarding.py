@@ -27,7 +27,11 @@ def alone() -> Generator[None]:
     fd = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            # said, not left to close: a process that is being forked may have a copy of it
+            fcntl.flock(fd, fcntl.LOCK_UN)
     finally:
         os.close(fd)
 

@@ -17,6 +17,7 @@ from tests.registries.scripted import ScriptedRegistry
 QUICK = Patience(
     connect_s=2,
     answer_s=0.5,
+    commit_s=1.5,
     floor_window_s=0.3,
     floor_bytes_per_s=1000,
     tries=3,

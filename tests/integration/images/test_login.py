@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from stacker.base.errors import Denied, NotFound, StackerError
+from stacker.base.errors import Denied, Invalid, NotFound, StackerError
 from stacker.drivers.images.images import Images
 from tests.integration.images.conftest import QUICK, OpenImages
 from tests.registries import faults
@@ -79,6 +79,16 @@ async def test_token(
             assert (asked.authorization is None) is lasting
             assert asked.scope == "repository:private/web:pull,push"
             assert await images.ensure(f"{registry.host}/private/web:1")
+
+
+@pytest.mark.parametrize("name", ["myhost", "docker.io/team", "https://h.io", "-", "h.io/", ""])
+async def test_what_is_no_registry_gets_no_login(name: str, images: Images, root: Path) -> None:
+    """`myhost/web` is an image of Docker's registry, which must not get the password."""
+    with pytest.raises(Invalid, match="is not a registry: it is written HOST"):
+        await images.login(name, user=USER, password=PASSWORD)
+    with pytest.raises(Invalid):
+        await images.remote.repositories(name)
+    assert not (root / "auth.json").exists()
 
 
 @pytest.fixture

@@ -154,6 +154,24 @@ async def test_a_registry_that_takes_small_bodies_only(
     assert any(seen.method == "PATCH" for seen in scripted.seen)
 
 
+@pytest.mark.parametrize("chunk", [CHUNK, SIZE * 2], ids=["chunked", "whole"])
+async def test_a_registry_that_takes_its_time_at_the_end(
+    chunk: int, scripted: ScriptedRegistry, here: str, open_images: OpenImages
+) -> None:
+    """As those on object stores do; longer than they may take for anything else."""
+
+    async def late(request: web.Request) -> web.StreamResponse | None:
+        await request.read()
+        await anyio.sleep(0.8)
+        return None
+
+    scripted.bend = faults.on("/blobs/uploads/", of_method("PUT", late))
+    events: list[PushProgress] = []
+    images = open_images(upload_chunk=chunk)
+    await images.push(here, target=f"{scripted.host}/pushed:1", progress=events.append)
+    assert not [event for event in events if event.state is PushState.RETRYING]
+
+
 async def test_a_registry_that_takes_no_chunks(
     scripted: ScriptedRegistry, here: str, open_images: OpenImages
 ) -> None:

@@ -39,6 +39,9 @@ async def test_a_present_image_takes_one_request(
     assert await images.ensure(name, policy="always", progress=events.append) == first
     assert [(seen.method, seen.path) for seen in scripted.seen] == [("HEAD", "/v2/web/manifests/1")]
     assert events[-1].state is PullState.PRESENT
+    pinned = f"{scripted.host}/web@{IMAGE.digest}"
+    assert await images.ensure(pinned, policy="always") == first
+    assert len(scripted.seen) == 1  # what a digest names cannot have moved
 
     scripted.add(TinyImage(IMAGE.layers[:1]))
     assert await images.ensure(name, policy="always") != first

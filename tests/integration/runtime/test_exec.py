@@ -105,3 +105,16 @@ def test_a_process_file_may_have_a_user_and_a_directory(
     (tmp_path / "process.json").write_text(json.dumps(process))
     shown = any_runtime.ok("exec", "-p", str(tmp_path / "process.json"), identity)
     assert shown.split() == ["3", "/tmp"]
+
+
+def test_a_process_from_a_pipe(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """What a shell's <(...) gives."""
+    start(runtime, bundle, identity)
+    out, into = os.pipe()
+    os.write(into, b'{"args": ["/bin/echo", "piped"], "cwd": "/"}')
+    os.close(into)
+    try:
+        done = runtime.call("exec", "-p", f"/dev/fd/{out}", identity, pass_fds=(out,))
+    finally:
+        os.close(out)
+    assert done.stdout == "piped\n"

@@ -100,6 +100,8 @@ def test_no_limit_on_memory_is_none_on_swap(
     any_runtime: Runtime, bundle: Bundle, identity: str
 ) -> None:
     """As in runc: together with nothing there is nothing to be limited."""
+    if any_runtime.name == "crun":
+        pytest.skip("crun 1.8 fails at -1 in version 1")
     memory = {"limit": 32 * MEBIBYTE, "swap": 64 * MEBIBYTE}
     bundle.config["linux"]["resources"] = {"memory": memory}
     any_runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "1000"), identity)

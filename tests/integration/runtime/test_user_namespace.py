@@ -122,3 +122,49 @@ def test_without_mappings_root_is_the_caller(
     bundle.config["linux"]["namespaces"].append({"type": "user"})
     seen = runtime.ok("run", "--bundle", bundle.shell("cat /proc/self/?id_map; id"), identity)
     assert [line.split() for line in seen.splitlines()[:2]] == [["0", "0", "1"], ["0", "0", "1"]]
+
+
+def test_root_need_not_be_mapped(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    linux = bundle.config["linux"]
+    linux["namespaces"].append({"type": "user"})
+    one = [{"containerID": 1000, "hostID": 100_000, "size": 1}]
+    linux["uidMappings"] = linux["gidMappings"] = one
+    user = {"uid": 1000, "gid": 1000}
+    for path in (bundle.rootfs, *bundle.rootfs.rglob("*")):
+        os.chown(path, 100_000, 100_000, follow_symlinks=False)
+    path = bundle.write("/bin/sleep", "1000", user=user)
+    runtime.ok("run", "--detach", "--bundle", path, identity)
+    seen = runtime.ok("exec", identity, "/bin/sh", "-c", "id -u; id -g; cat /proc/self/uid_map")
+    assert seen.split() == ["1000", "1000", "1000", "100000", "1"]
+
+
+def test_a_network_that_is_not_the_user_namespaces(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """The caller may join it, who would be nobody there from inside of the user namespace."""
+    script = ["unshare", "--net", "sh", "-c", "echo; exec sleep 1000"]
+    users = ["unshare", "--user", "--map-root-user", "sh", "-c", "echo; exec sleep 1000"]
+    holders = [subprocess.Popen(words, stdout=subprocess.PIPE) for words in (script, users)]
+    try:
+        for holder in holders:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+        paths = [f"/proc/{holder.pid}/ns/" for holder in holders]
+        linux = bundle.config["linux"]
+        linux["namespaces"] = [
+            {"type": "network", "path": f"{paths[0]}net"},
+            {"type": "user", "path": f"{paths[1]}user"},
+            *({"type": kind} for kind in ("pid", "mount", "ipc", "uts", "cgroup")),
+        ]
+        # a sysfs belongs to the network
+        bundle.config["mounts"] = [one for one in bundle.config["mounts"] if one["type"] != "sysfs"]
+        linux["maskedPaths"] = []
+        path = bundle.write("/bin/sleep", "1000")
+        runtime.ok("run", "--detach", "--bundle", path, identity)
+        look = "for kind in net user; do readlink /proc/self/ns/$kind; done"
+        seen = runtime.ok("exec", identity, "/bin/sh", "-c", look)
+        assert seen.split() == [os.readlink(f"{paths[0]}net"), os.readlink(f"{paths[1]}user")]
+    finally:
+        for holder in holders:
+            holder.kill()
+            holder.communicate()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from runtime.commands.verbs import HELP
-from tests.integration.runtime.conftest import Bundle, Runtime
+from tests.integration.runtime.conftest import Bundle, Runtime, wait_until
 
 pytestmark = pytest.mark.root
 
@@ -141,3 +143,39 @@ def test_a_log_that_cannot_be_opened(runtime: Runtime, tmp_path: Path) -> None:
     assert f"--log: open {tmp_path}/absent/log: no such file or directory" in done.stderr
     runtime.call("--log", f"file:{tmp_path}/log", "state", "nobody")
     assert "container does not exist" in (tmp_path / "log").read_text()
+
+
+def test_json_on_a_line_has_no_blanks(any_runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """Suites compare the text."""
+    same_as_runc(any_runtime)
+    any_runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "1000"), identity)
+    line = any_runtime.ok("events", "--stats", identity)
+    assert line.startswith(f'{{"type":"stats","id":"{identity}",')
+
+
+@pytest.mark.parametrize("place", ["proc", "sys"])
+def test_a_link_where_proc_goes(
+    any_runtime: Runtime, bundle: Bundle, identity: str, place: str
+) -> None:
+    same_as_runc(any_runtime)
+    (bundle.rootfs / place).rmdir()
+    (bundle.rootfs / place).symlink_to("/elsewhere")
+    (bundle.rootfs / "elsewhere").mkdir()
+    text = said(any_runtime, "run", "--bundle", bundle.write("/bin/true"), identity)
+    assert "must be mounted on ordinary directory" in text
+
+
+def test_kill_of_what_outlives_the_first_process(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """In a pid namespace that is the host's."""
+    namespaces = bundle.config["linux"]["namespaces"]
+    namespaces[:] = [one for one in namespaces if one["type"] != "pid"]
+    runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "1000"), identity)
+    runtime.ok("exec", "--detach", identity, "/bin/sleep", "1000")
+    os.kill(runtime.state(identity)["pid"], signal.SIGKILL)
+    runtime.await_status(identity, "stopped")
+    assert len(json.loads(runtime.ok("ps", "--format", "json", identity))) == 1
+    runtime.ok("kill", identity, "KILL")
+    wait_until(lambda: runtime.ok("ps", "--format", "json", identity) == "[]\n")
+    assert "container not running" in said(runtime, "kill", identity, "KILL")

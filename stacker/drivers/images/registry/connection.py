@@ -17,6 +17,7 @@ from stacker.base.errors import Corrupt, Unavailable
 from stacker.drivers.images.registry import trust
 from stacker.drivers.images.registry.auth import Authorizer
 from stacker.drivers.images.registry.body import Body
+from stacker.drivers.images.registry.patience import Patience
 from stacker.drivers.images.registry.transport import Answer, Transport
 from stacker.oci import challenge
 
@@ -35,6 +36,10 @@ class Connection:
         """As references write it."""
         return self._transport.home.domain
 
+    @property
+    def patience(self) -> Patience:
+        return self._transport.patience
+
     async def url(self, path: str, query: Mapping[str, str] | None = None) -> URL:
         """An address below the registry's `/v2/`."""
         # the grammar of references and digests leaves nothing that needs an escape in a path
@@ -49,6 +54,7 @@ class Connection:
         *,
         headers: Mapping[str, str] | None = None,
         body: Body | None = None,
+        answer_s: float | None = None,
     ) -> AsyncGenerator[Answer]:
         """One request, and one more with new credentials when the registry refuses the first.
 
@@ -59,7 +65,12 @@ class Connection:
         for last in (False, True):
             header = self._authorizer.header if own else None
             async with self._transport.request(
-                url, method=method, headers=headers, authorization=header, body=body
+                url,
+                method=method,
+                headers=headers,
+                authorization=header,
+                body=body,
+                answer_s=answer_s,
             ) as answer:
                 if answer.status != 401 or not own or not trust.same_origin(answer.url, url):
                     yield answer

@@ -15,6 +15,8 @@ class Patience:
     connect_s: float = 15
     answer_s: float = 30
     """Between any two bytes of an answer."""
+    commit_s: float = 300
+    """Until the answer to the end of an upload: registries on object stores copy it first."""
     floor_window_s: float = 30
     floor_bytes_per_s: int = 1024
     """A server that drips slower than this over a window has failed."""
@@ -33,6 +35,7 @@ class Patience:
         return cls(
             connect_s=usual.connect_s * scale,
             answer_s=timeout_s,
+            commit_s=usual.commit_s * scale,
             floor_window_s=usual.floor_window_s * scale,
             backoff_s=usual.backoff_s * scale,
             backoff_cap_s=usual.backoff_cap_s * scale,

@@ -10,8 +10,16 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Mapping,
+)
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -116,11 +124,7 @@ class Transport:
                 ssl=self._tls, limit_per_host=CONNECTIONS_PER_HOST, resolver=self._resolver
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(
-                total=None,
-                sock_connect=self.patience.connect_s,
-                sock_read=self.patience.answer_s,
-            ),
+            timeout=self._timeout(self.patience.answer_s),
             headers={hdrs.USER_AGENT: USER_AGENT, hdrs.ACCEPT_ENCODING: "identity"},
             auto_decompress=False,
             trust_env=False,
@@ -147,8 +151,12 @@ class Transport:
         authorization: str | None = None,
         body: Body | None = None,
         follow: bool = True,
+        answer_s: float | None = None,
     ) -> AsyncGenerator[Answer]:
-        """One request, with its redirects; the last answer, whatever its status."""
+        """One request, with its redirects; the last answer, whatever its status.
+
+        `answer_s` is the patience with this answer, where it is another than usual.
+        """
         followed: frozenset[int] = REDIRECTS if method in ("GET", "HEAD") else SAME_METHOD
         followed = followed if follow else frozenset()
         first, hops = url, 0
@@ -156,7 +164,7 @@ class Transport:
             sent = CIMultiDict(headers or {})
             if authorization is not None and trust.same_origin(first, url):
                 sent[hdrs.AUTHORIZATION] = authorization
-            async with self._one(method, url, sent, body) as answer:
+            async with self._one(method, url, sent, body, answer_s) as answer:
                 location = answer.header(hdrs.LOCATION)
                 if answer.status not in followed or location is None:
                     yield answer
@@ -180,19 +188,26 @@ class Transport:
 
     @asynccontextmanager
     async def _one(
-        self, method: str, url: URL, headers: CIMultiDict[str], body: Body | None
+        self,
+        method: str,
+        url: URL,
+        headers: CIMultiDict[str],
+        body: Body | None,
+        answer_s: float | None,
     ) -> AsyncGenerator[Answer]:
         assert self._session is not None, "the transport is not open"
         proxy = self._proxy(url)
         if proxy is not None and proxy.host is not None:
             self._resolver.exempt.add(proxy.host)
+        timeout = self._timeout(answer_s or self.patience.answer_s)
+        request = partial(
+            self._session.request, method, url, allow_redirects=False, proxy=proxy, timeout=timeout
+        )
         if body is None:
             with translated(url):
-                response = await self._session.request(
-                    method, url, headers=headers, allow_redirects=False, proxy=proxy
-                )
+                response = await request(headers=headers)
         else:
-            response = await self._send(self._session, method, url, headers, body, proxy)
+            response = await self._send(request, url, headers, body)
         try:
             yield Answer(response, self.patience)
         finally:
@@ -200,29 +215,25 @@ class Transport:
 
     async def _send(
         self,
-        session: aiohttp.ClientSession,
-        method: str,
+        request: Callable[..., Awaitable[aiohttp.ClientResponse]],
         url: URL,
         headers: CIMultiDict[str],
         body: Body,
-        proxy: URL | None,
     ) -> aiohttp.ClientResponse:
         headers[hdrs.CONTENT_TYPE] = body.media_type
         headers[hdrs.CONTENT_LENGTH] = str(body.size)
         sending = Sending(body, stall_s=self.patience.answer_s)
         try:
             with sending.scope, translated(url):
-                return await session.request(
-                    method,
-                    url,
-                    headers=headers,
-                    data=sending.pieces(),
-                    allow_redirects=False,
-                    proxy=proxy,
-                )
+                return await request(headers=headers, data=sending.pieces())
         except StackerError as error:
             raise sending.error or error from error
         raise Unavailable(f"{url.host}:{url.port} takes nothing of what is sent")
+
+    def _timeout(self, answer_s: float) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(
+            total=None, sock_connect=self.patience.connect_s, sock_read=answer_s
+        )
 
 
 @contextmanager

@@ -118,10 +118,7 @@ class Upload:
 
     async def _send_whole(self) -> StackerError | None:
         size = self._descriptor.size
-        async with self._connection.request(
-            "PUT", self._closing(), body=self._body(0, size)
-        ) as answer:
-            return await self._closed(answer)
+        return await self._close(self._body(0, size))
 
     async def _send_chunks(self) -> StackerError | None:
         size = self._descriptor.size
@@ -145,14 +142,18 @@ class Upload:
                     raise Unavailable(f"{self._repository.name} keeps nothing of what is sent")
             self._on_bytes(self._offset)
 
-        async with self._connection.request("PUT", self._closing()) as answer:
-            return await self._closed(answer)
+        return await self._close(None)
 
-    async def _closed(self, answer: Answer) -> StackerError | None:
-        if answer.status in WRONG_WAY:
-            return await _error(answer)
-        if answer.status not in (201, 204):
-            await raise_for(answer)
+    async def _close(self, body: Body | None) -> StackerError | None:
+        """End the session, with the bytes if none have been sent."""
+        url = self._open_session().extend_query({"digest": str(self._descriptor.digest)})
+        async with self._connection.request(
+            "PUT", url, body=body, answer_s=self._connection.patience.commit_s
+        ) as answer:
+            if answer.status in WRONG_WAY:
+                return await _error(answer)
+            if answer.status not in (201, 204):
+                await raise_for(answer)
         self._on_bytes(self._descriptor.size)
         return None
 
@@ -196,9 +197,6 @@ class Upload:
     def _open_session(self) -> URL:
         assert self._session is not None, "no upload session"
         return self._session
-
-    def _closing(self) -> URL:
-        return self._open_session().extend_query({"digest": str(self._descriptor.digest)})
 
 
 async def _error(answer: Answer) -> StackerError:

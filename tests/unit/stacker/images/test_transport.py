@@ -8,10 +8,10 @@ import socket
 import pytest
 from aiohttp.client_exceptions import ClientConnectorError
 from aiohttp.client_reqrep import ConnectionKey
-from stacker.drivers.images.transport import translated
 from yarl import URL
 
 from stacker.base.errors import Unavailable
+from stacker.drivers.images.registry.transport import translated
 
 KEY = ConnectionKey(
     host="registry.example",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacker.base.errors import Invalid
-from stacker.oci.reference import Reference
+from stacker.oci.reference import Reference, parse_registry
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -109,3 +109,12 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
     assert Reference.parse(str(parsed)) == parsed
     assert ".." not in parsed.path
     assert "/" not in parsed.domain
+
+
+def test_registries() -> None:
+    for text in ("docker.io", "h.io:5000", "localhost", "localhost:1", "[::1]:5000", "HOST"):
+        assert parse_registry(text) == text
+    assert parse_registry("index.docker.io") == "docker.io"
+    for text in ("", "myhost", "h.io/", "h.io/a", "https://h.io", "h.io:port", "-h.io", "a b.io"):
+        with pytest.raises(Invalid, match="is not a registry"):
+            parse_registry(text)
