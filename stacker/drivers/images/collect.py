@@ -1,23 +1,24 @@
-"""Removing content that no name leads to.
+"""Measuring the store, and removing content that no name leads to.
 
-Mark and sweep over the layout: what index.json reaches, and what pulls under way have pinned,
-stays. Blocks; the caller sees to it that nothing is pinned or named meanwhile.
+Mark and sweep over the layout: what index.json reaches, what pulls under way have pinned, and what
+containers use, stays. Blocks; the caller sees to it that nothing is pinned or named meanwhile.
 """
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacker.base.errors import Invalid, StackerError
+from stacker.base.errors import Invalid
+from stacker.drivers.images import catalog
+from stacker.drivers.images.reach import Reach, of_id
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
-from stacker.oci import documents, image_config
-from stacker.oci.chain_id import chain_ids
-from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
-from stacker.oci.index import DEPTH_LIMIT, Index
+from stacker.oci.usage import ImageUsage, StoreUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,59 +27,90 @@ class Collected:
     size_bytes: int
 
 
-def collect(store: Store, *, pinned: Collection[Digest]) -> Collected:
-    """Remove blobs and layers that nothing leads to."""
+def collect(store: Store, *, pinned: Collection[Digest], in_use: Collection[str] = ()) -> Collected:
+    """Remove blobs and layers that nothing leads to; `in_use` as in `measure`."""
     needed = set(pinned)
-    for entry in store.catalog.entries():
-        _mark(store, entry, needed)
+    for reach, _ in _reaches(store):
+        needed |= reach.digests
+    for image_id in _digests(in_use):
+        needed |= of_id(store, image_id)
 
     files, size_bytes = 0, 0
     with on_disk("collect images"):
-        for folder in store.places.content():
-            for path, digest in _content(folder):
-                if digest not in needed:
-                    size_bytes += path.stat().st_size
-                    files += 1
-                    path.unlink()
+        for path, digest in _content(store):
+            if digest not in needed:
+                size_bytes += path.stat().st_size
+                files += 1
+                path.unlink()
+        store.used.forget(needed)
     return Collected(files=files, size_bytes=size_bytes)
 
 
-def _mark(store: Store, entry: Descriptor, needed: set[Digest], depth: int = 0) -> None:
-    """Add all that an entry leads to, with diff ids and chain ids.
+def measure(store: Store, *, in_use: Collection[str] = ()) -> StoreUsage:
+    """What all images take, and each of them; `in_use` are ids, digests or full references."""
+    with on_disk("measure images"):
+        sizes: Counter[Digest] = Counter()
+        for path, digest in _content(store):
+            sizes[digest] += path.stat().st_size
+        partial = sum(path.stat().st_size for path in store.places.partial.iterdir())
+        disk = os.statvfs(store.places.root)
 
-    What has been marked is not gone into again: an index may name its parts many times over.
-    """
-    if entry.digest in needed and depth:
-        return
-
-    needed.add(entry.digest)
-    try:
-        document = documents.parse(store.read_document(entry), expected=entry.media_type)
-    except StackerError:
-        return
-
-    if isinstance(document, Index):
-        if depth < DEPTH_LIMIT:
-            for inner in document.manifests:
-                _mark(store, inner, needed, depth + 1)
-        return
-
-    needed.add(document.config.digest)
-    needed.update(layer.digest for layer in document.layers)
-    try:
-        diff_ids = image_config.parse(store.read_document(document.config)).diff_ids
-    except StackerError:
-        return
-
-    needed.update(diff_ids)
-    needed.update(chain_ids(diff_ids))
+    found = list(_reaches(store))
+    users = Counter(digest for reach, _ in found for digest in reach.digests)
+    return StoreUsage(
+        images=tuple(_usage(store, each, sizes, users, in_use) for each in found),
+        size_bytes=sum(sizes.values()),
+        unneeded_bytes=sum(size for digest, size in sizes.items() if not users[digest]),
+        partial_bytes=partial,
+        disk_bytes=disk.f_blocks * disk.f_frsize,
+        available_bytes=disk.f_bavail * disk.f_frsize,
+    )
 
 
-def _content(folder: Path) -> Iterator[tuple[Path, Digest]]:
-    for algorithm in folder.iterdir():
-        # a layer before its record: whoever is killed in between leaves a record of nothing
-        for path in sorted(algorithm.iterdir(), key=lambda path: path.suffix == ".json"):
-            try:
-                yield path, Digest.parse(f"{algorithm.name}:{path.name.partition('.')[0]}")
-            except Invalid:
-                continue  # not ours
+def _usage(
+    store: Store,
+    found: tuple[Reach, tuple[str, ...]],
+    sizes: Counter[Digest],
+    users: Counter[Digest],
+    in_use: Collection[str],
+) -> ImageUsage:
+    reach, references = found
+    own = {reach.image_id, str(reach.manifest_digest), *references}
+    return ImageUsage(
+        references=references,
+        id=reach.image_id,
+        manifest_digest=str(reach.manifest_digest),
+        size_bytes=sum(sizes[digest] for digest in reach.digests),
+        shared_bytes=sum(sizes[digest] for digest in reach.digests if users[digest] > 1),
+        used_at=store.used.at(reach.manifest_digest),
+        in_use=not own.isdisjoint(in_use),
+    )
+
+
+def _reaches(store: Store) -> Iterator[tuple[Reach, tuple[str, ...]]]:
+    """What each manifest of the catalog leads to, and the names it has."""
+    names: dict[Digest, list[str]] = {}
+    entries = {entry.digest: entry for entry in store.catalog.entries()}
+    for entry in store.catalog.entries():
+        names.setdefault(entry.digest, []).append(catalog.name_of(entry) or str(entry.digest))
+    for digest, entry in entries.items():
+        yield Reach(store, entry), tuple(sorted(names[digest]))
+
+
+def _digests(texts: Collection[str]) -> Iterator[Digest]:
+    for text in texts:
+        try:
+            yield Digest.parse(text)
+        except Invalid:
+            continue  # a reference: it is in the catalog, or nothing is here for it
+
+
+def _content(store: Store) -> Iterator[tuple[Path, Digest]]:
+    for folder in store.places.content():
+        for algorithm in folder.iterdir():
+            # a layer before its record: whoever is killed in between leaves a record of nothing
+            for path in sorted(algorithm.iterdir(), key=lambda path: path.suffix == ".json"):
+                try:
+                    yield path, Digest.parse(f"{algorithm.name}:{path.name.partition('.')[0]}")
+                except Invalid:
+                    continue  # not ours

@@ -8,9 +8,10 @@ when `settle` is called.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,12 +23,13 @@ from stacker.base import clock
 from stacker.base.errors import Invalid, NotFound, StackerError
 from stacker.drivers.images import catalog, credentials, tls, trust
 from stacker.drivers.images.auth import Authorizer
-from stacker.drivers.images.collect import Collected, collect
+from stacker.drivers.images.collect import Collected, collect, measure
 from stacker.drivers.images.import_ import import_tar
 from stacker.drivers.images.keyed_locks import KeyedLocks
 from stacker.drivers.images.load import load
 from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.patience import Patience
+from stacker.drivers.images.prune import prune
 from stacker.drivers.images.pull import Pull
 from stacker.drivers.images.registry import Registry
 from stacker.drivers.images.sources import Source
@@ -40,6 +42,7 @@ from stacker.oci.image import Image
 from stacker.oci.platform import Platform
 from stacker.oci.progress import PullProgress, PullState
 from stacker.oci.reference import Reference
+from stacker.oci.usage import Pruned, Retention, StoreUsage
 
 POLICIES = {
     "always": "always",
@@ -180,8 +183,11 @@ class Images:
         """Every whole image, by name."""
         return await to_thread.run_sync(self._lookup.all)
 
-    async def remove(self, reference: str) -> Collected:
-        """Take a name away, or with a digest or id all names; then what nothing needs any more."""
+    async def remove(self, reference: str, *, in_use: Collection[str] = ()) -> Collected:
+        """Take a name away, or with a digest or id all names; then what nothing needs any more.
+
+        `in_use` are the ids of images that containers were made from: their layers stay.
+        """
         names = await self._workshop.in_thread(self._lookup.names, reference)
         if not names:
             raise NotFound(f"image {reference} is not here")
@@ -191,12 +197,39 @@ class Images:
             store.catalog.remove, lambda entry: (catalog.name_of(entry), entry.digest) in names
         )
         self._unsettled.set()
-        return await self.collect()
+        return await self.collect(in_use=in_use)
 
-    async def collect(self) -> Collected:
-        """Remove content that no name leads to."""
+    async def collect(self, *, in_use: Collection[str] = ()) -> Collected:
+        """Remove content that no name leads to, and no image among `in_use` needs."""
         async with self._workshop.pins.frozen() as pinned:
-            return await self._workshop.in_thread(collect, self._workshop.store, pinned=pinned)
+            return await self._workshop.in_thread(
+                collect, self._workshop.store, pinned=pinned, in_use=in_use
+            )
+
+    async def usage(self, *, in_use: Collection[str] = ()) -> StoreUsage:
+        """What the images take on the disk, shared and alone.
+
+        `in_use` are ids, digests or full references: of containers, of declared services, and of
+        what a rollback would need.
+        """
+        return await to_thread.run_sync(partial(measure, self._workshop.store, in_use=in_use))
+
+    async def prune(self, retention: Retention, *, in_use: Collection[str]) -> Pruned:
+        """Remove the images that the retention lets go, and all content that nothing needs then.
+
+        What is in use stays, and is noted as used now: an image's age is the time since then.
+        """
+        async with self._workshop.pins.frozen() as pinned:
+            pruned = await self._workshop.in_thread(
+                prune,
+                self._workshop.store,
+                retention,
+                pinned=pinned,
+                in_use=frozenset(in_use),
+                now=clock.now().timestamp(),
+            )
+        self._unsettled.set()
+        return pruned
 
     async def settle(self) -> None:
         """Bring all that is visible to the disk."""

@@ -4,6 +4,7 @@ images/             an OCI Image Layout: oci-layout, index.json, blobs/ALGORITHM
 layers/ALGORITHM/   HEX.erofs, one file a layer, by diff id, with HEX.json beside it
 partial/            what is on its way in; a name here is never the name of content
 unsynced/           one empty file for each content file that is not yet on the disk
+used/               one empty file a manifest: its time is when the image was last used
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ class Places:
         self.corrections = root / "corrections"
         self.partial = root / "partial"
         self.unsynced = root / "unsynced"
+        self.used = root / "used"
 
     def make(self) -> None:
         """Make the folders; images hold other people's setuid files, so only root may look."""
         self.root.mkdir(mode=MODE, parents=True, exist_ok=True)
         # parents first: mkdir gives its mode to the last folder only
-        for folder in (self.layout, self.partial, self.unsynced, *self.content()):
+        for folder in (self.layout, self.partial, self.unsynced, self.used, *self.content()):
             folder.mkdir(mode=MODE, exist_ok=True)
         for folder in self.content():
             for algorithm in HEX_LENGTHS:

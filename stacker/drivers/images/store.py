@@ -22,6 +22,7 @@ from stacker.drivers.images.durability import Unsynced, read_boot_id
 from stacker.drivers.images.places import Places
 from stacker.drivers.images.steps import on_disk, step
 from stacker.drivers.images.unpacked import Unpacked
+from stacker.drivers.images.used import Used
 from stacker.oci import digest as digests
 from stacker.oci import documents, image_config
 from stacker.oci.chain_id import chain_ids
@@ -46,6 +47,7 @@ class Store:
             """Files that a power cut took; the images they belonged to are pulled again."""
             self.unpacked = Unpacked(self.places, self.unsynced)
             self.corrections = Corrections(self.places, self.unsynced)
+            self.used = Used(self.places.used)
             self.catalog = Catalog(self.places.layout)
             self.catalog.create()
             self._remove_half_made()
@@ -87,6 +89,7 @@ class Store:
     def name(self, entry: Descriptor) -> None:
         """Make an image visible: the last step of having one."""
         with on_disk("write index.json"):
+            self.used.seen((entry.digest,), clock.now().timestamp())
             self.catalog.put(entry)
 
     def image(self, entry: Descriptor) -> Image | None:

@@ -1,0 +1,67 @@
+"""Which images go: by their tags, by age, and for room."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stacker.oci.usage import ImageUsage, Retention, StoreUsage, expired, next_to_go
+
+TAGGED = ImageUsage(
+    references=("a.io/x:1",),
+    id="sha256:1",
+    manifest_digest="sha256:2",
+    size_bytes=100,
+    shared_bytes=40,
+    used_at=1000.0,
+    in_use=False,
+)
+MOVED = replace(TAGGED, references=("a.io/x@sha256:2",), used_at=900.0)
+USED = replace(TAGGED, used_at=0.0, in_use=True)
+
+
+@pytest.mark.parametrize(
+    ("retention", "gone"),
+    [
+        (Retention(), []),
+        (Retention(untagged=True), [MOVED]),
+        (Retention(unused_for_s=0), [TAGGED, MOVED]),
+        (Retention(unused_for_s=150), [MOVED]),
+        (Retention(unused_for_s=500), []),
+    ],
+)
+def test_expired(retention: Retention, gone: list[ImageUsage]) -> None:
+    found = list(expired([TAGGED, MOVED, USED], retention, now=1100.0))
+    assert [image for image, _ in found] == gone
+    assert all(cause for _, cause in found)
+
+
+def test_unique_is_what_removing_gives_back() -> None:
+    assert TAGGED.unique_bytes == 60
+
+
+@pytest.mark.parametrize(
+    ("available", "reached", "gone"),
+    [
+        (11, False, None),  # 89 % full: below the upper mark
+        (10, False, MOVED),  # the one that was used before the others
+        (11, True, MOVED),  # once begun, on to the lower mark
+        (20, True, MOVED),
+        (21, True, None),
+    ],
+)
+def test_for_room(available: int, reached: bool, gone: ImageUsage | None) -> None:
+    usage = StoreUsage(
+        images=(TAGGED, MOVED, USED),
+        size_bytes=0,
+        unneeded_bytes=0,
+        partial_bytes=0,
+        disk_bytes=100,
+        available_bytes=available,
+    )
+    found = next_to_go(usage, Retention(full_at=0.9, until=0.8), reached=reached)
+    assert (found[0] if found else None) == gone
+    assert next_to_go(usage, Retention(), reached=reached) is None
+    alone = replace(usage, images=(USED,), available_bytes=0)
+    assert next_to_go(alone, Retention(full_at=0.9), reached=reached) is None
