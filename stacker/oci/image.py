@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from datetime import datetime
 
 from stacker.oci.image_config import ImageConfig
 
 
+class LayerFormat(enum.Enum):
+    """How a layer lies on the disk."""
+
+    EROFS = "erofs"
+    """One file, which the kernel mounts."""
+    DIRECTORY = "directory"
+    """A directory with all its files, where EROFS cannot be mounted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     diff_id: str
     path: str
-    """The EROFS file, ready to be mounted."""
+    """The EROFS file, or the directory, ready to be mounted."""
     size_bytes: int
+    format: LayerFormat = LayerFormat.EROFS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ containers use, stays. Blocks; the caller sees to it that nothing is pinned or n
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from stacker.base.errors import Invalid
 from stacker.drivers.images import catalog
+from stacker.drivers.images.directory.remove import remove_tree
 from stacker.drivers.images.reach import Reach, of_id
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
@@ -39,9 +41,9 @@ def collect(store: Store, *, pinned: Collection[Digest], in_use: Collection[str]
     with on_disk("collect images"):
         for path, digest in _content(store):
             if digest not in needed:
-                size_bytes += path.stat().st_size
+                size_bytes += _size(store, path, digest)
                 files += 1
-                path.unlink()
+                _remove(store, path)
         store.used.forget(needed)
     return Collected(files=files, size_bytes=size_bytes)
 
@@ -51,8 +53,8 @@ def measure(store: Store, *, in_use: Collection[str] = ()) -> StoreUsage:
     with on_disk("measure images"):
         sizes: Counter[Digest] = Counter()
         for path, digest in _content(store):
-            sizes[digest] += path.stat().st_size
-        partial = sum(path.stat().st_size for path in store.places.partial.iterdir())
+            sizes[digest] += _size(store, path, digest)
+        partial = sum(path.lstat().st_size for path in store.places.partial.iterdir())
         disk = os.statvfs(store.places.root)
 
     found = list(_reaches(store))
@@ -103,6 +105,27 @@ def _digests(texts: Collection[str]) -> Iterator[Digest]:
             yield Digest.parse(text)
         except Invalid:
             continue  # a reference: it is in the catalog, or nothing is here for it
+
+
+def _size(store: Store, path: Path, digest: Digest) -> int:
+    """Of a directory, the bytes of its files, as its record has them."""
+    found = path.stat()
+    if not stat.S_ISDIR(found.st_mode):
+        return found.st_size
+    if path.parent.parent == store.places.layers:
+        layer = store.unpacked.get(digest)
+        return layer.image_size if layer else 0
+    correction = store.corrections.get(digest)
+    return correction.size if correction else 0
+
+
+def _remove(store: Store, path: Path) -> None:
+    if path.is_dir():
+        doomed = store.places.doomed()
+        path.rename(doomed)
+        remove_tree(doomed)
+    else:
+        path.unlink()
 
 
 def _content(store: Store) -> Iterator[tuple[Path, Digest]]:

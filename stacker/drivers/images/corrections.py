@@ -18,8 +18,10 @@ from stacker.drivers.images.durability import Unsynced
 from stacker.drivers.images.layer_complete import complete_layer
 from stacker.drivers.images.places import Places
 from stacker.drivers.images.steps import on_disk
+from stacker.drivers.images.unpacked import discard, format_of, size_of
 from stacker.oci.digest import Digest
 from stacker.oci.fields import load_object
+from stacker.oci.image import LayerFormat
 
 RECORD_LIMIT = 4096
 
@@ -30,18 +32,19 @@ class Correction:
 
     path: Path | None
     size: int = 0
+    format: LayerFormat = LayerFormat.EROFS
 
 
 class Corrections:
     """The corrections of one store. Methods block."""
 
-    def __init__(self, places: Places, unsynced: Unsynced) -> None:
+    def __init__(self, places: Places, unsynced: Unsynced, format: LayerFormat) -> None:
+        self._format = format
         self._places = places
         self._unsynced = unsynced
 
     def get(self, chain: Digest) -> Correction | None:
         """The answer, if it has been worked out and is still here."""
-        path = self._places.correction(chain)
         try:
             record = load_object(
                 self._places.correction_record(chain).read_bytes(),
@@ -50,24 +53,30 @@ class Corrections:
             )
             if not record.flag("needed"):
                 return Correction(path=None)
-            return Correction(path=path, size=path.stat().st_size)
-        except (OSError, StackerError):
+            format = format_of(record)
+            if format is LayerFormat.EROFS is not self._format:
+                return None
+            path = self._places.correction(chain, format)
+            return Correction(path=path, size=size_of(path, record), format=format)
+        except (OSError, ValueError, StackerError):
             return None
 
     def make(self, chain: Digest, layer: Path, lowers: Sequence[Path]) -> Correction:
         """Work it out; `lowers` are all images below the layer, lowest first."""
-        fresh = self._places.partial_correction()
-        made = complete_layer(layer, lowers, fresh)
-        final = self._places.correction(chain)
+        fresh = self._places.partial_correction(self._format)
+        size = complete_layer(layer, lowers, fresh, format=self._format)
+        final = self._places.correction(chain, self._format)
         try:
             with on_disk("keep corrections"):
-                record = json.dumps({"needed": made is not None}).encode()
-                write_atomic(self._places.correction_record(chain), record, durable=False)
-                if made is None:
+                record: dict[str, object] = {"needed": size is not None}
+                if size is not None:
+                    record |= {"format": self._format.value, "imageSize": size}
+                data = json.dumps(record).encode()
+                write_atomic(self._places.correction_record(chain), data, durable=False)
+                if size is None:
                     return Correction(path=None)
 
-                size = made.stat().st_size
-                self._unsynced.publish(made, final)
-                return Correction(path=final, size=size)
+                self._unsynced.publish(fresh, final)
+                return Correction(path=final, size=size, format=self._format)
         finally:
-            fresh.unlink(missing_ok=True)
+            discard(fresh)

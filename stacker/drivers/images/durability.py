@@ -11,12 +11,15 @@ there whenever the rename is.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from runtime.linux.files import sync_file_system
 from stacker.base.atomic import sync_directory, sync_file
+from stacker.drivers.images.directory.remove import remove_tree
 
 _SEPARATOR = "="
 
@@ -36,7 +39,13 @@ class Unsynced:
         mark = self._folder / str(final.relative_to(self._root)).replace("/", _SEPARATOR)
         with self._lock:
             mark.write_bytes(self._boot_id)
-            fresh.rename(final)
+            try:
+                fresh.rename(final)
+            except OSError as error:
+                # a directory does not take the place of another; by its name it is the same
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                remove_tree(fresh)
 
     def pending(self) -> list[Path]:
         with self._lock:
@@ -48,7 +57,10 @@ class Unsynced:
         for mark in self.pending():
             if mark.read_bytes() != self._boot_id:
                 file = self._named_by(mark)
-                file.unlink(missing_ok=True)
+                if file.is_dir():
+                    remove_tree(file)
+                else:
+                    file.unlink(missing_ok=True)
                 mark.unlink()
                 lost.append(file)
         return lost
@@ -61,7 +73,10 @@ class Unsynced:
             file = self._named_by(mark)
             folders.add(file.parent)
             try:
-                sync_file(file)
+                if file.is_dir():
+                    sync_file_system(file)
+                else:
+                    sync_file(file)
             except FileNotFoundError:
                 continue  # collected in the meantime
         for folder in folders:

@@ -38,7 +38,7 @@ from stacker.drivers.images.store import Store
 from stacker.drivers.images.transport import Transport
 from stacker.drivers.images.trust import Home
 from stacker.drivers.images.workshop import Workshop
-from stacker.oci.image import Image
+from stacker.oci.image import Image, LayerFormat
 from stacker.oci.platform import Platform
 from stacker.oci.progress import PullProgress, PullState
 from stacker.oci.reference import Reference
@@ -66,6 +66,7 @@ class Images:
         realms: Mapping[str, frozenset[str]] = trust.OWN_REALMS,
         patience: Patience | None = None,
         boot_id: str | None = None,
+        layer_format: LayerFormat = LayerFormat.EROFS,
     ) -> None:
         """Open the store under `root`; cheap, and made when it is not there.
 
@@ -73,7 +74,8 @@ class Images:
         there. `realms` are hosts of token servers that may have a registry's credentials.
         """
         self._workshop = Workshop(
-            store=Store(root, boot_id=boot_id), threads=CapacityLimiter(os.cpu_count() or 1)
+            store=Store(root, boot_id=boot_id, format=layer_format),
+            threads=CapacityLimiter(os.cpu_count() or 1),
         )
         self._lookup = Lookup(self._workshop.store)
         self._insecure = frozenset(insecure_registries)

@@ -15,9 +15,11 @@ from stacker.base.errors import Corrupt
 from stacker.drivers.images import catalog
 from stacker.drivers.images.layers import LayerBuilder, LayerResult
 from stacker.drivers.images.pins import PinSet
+from stacker.drivers.images.places import SUFFIXES
 from stacker.drivers.images.sources import Source, compression_of, pieces
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
+from stacker.drivers.images.unpacked import discard
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import changes as image_changes
 from stacker.oci import digest as digests
@@ -85,7 +87,7 @@ class RootTar:
         self._store = store
         stem = f"import-{ids.new_id()[:12]}"
         self._blob = store.places.partial / f"{stem}.blob"
-        self._image = store.places.partial / f"{stem}.erofs"
+        self._image = store.places.partial / f"{stem}{SUFFIXES[store.unpacked.format]}"
         with on_disk("import"):
             self._out = open(self._blob, "xb", buffering=0, opener=_open_private)  # noqa: SIM115
         self._hasher = hashlib.sha256()
@@ -107,7 +109,9 @@ class RootTar:
 
             piece, self._start = self._start, b""
             self._compression = compression_of(piece)
-            self._builder = LayerBuilder(self._image, compression=self._compression)
+            self._builder = LayerBuilder(
+                self._image, compression=self._compression, format=self._store.unpacked.format
+            )
         self._builder.feed(piece)
 
     def finish(self) -> tuple[Descriptor, Digest]:
@@ -137,8 +141,8 @@ class RootTar:
         self._out.close()
         if self._builder is not None and self._result is None:
             self._builder.abort()
-        for path in (self._blob, self._image):
-            path.unlink(missing_ok=True)
+        self._blob.unlink(missing_ok=True)
+        discard(self._image)
 
 
 def _config(

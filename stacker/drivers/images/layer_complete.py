@@ -14,29 +14,43 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stacker.base.errors import Failed, NotFound
+from stacker.drivers.images.directory.body import correct
 from stacker.drivers.images.layer_sink import FileSink
 from stacker.oci.erofs.complete import Completion
 from stacker.oci.erofs.reader import Image
+from stacker.oci.erofs.writer import Writer
+from stacker.oci.image import LayerFormat
 
 
-def complete_layer(layer: Path, lowers: Sequence[Path], target: Path) -> Path | None:
-    """Writes the corrections of `layer` over `lowers` to `target`, a new file; None when there is
-    nothing to correct.
+def complete_layer(
+    layer: Path,
+    lowers: Sequence[Path],
+    target: Path,
+    *,
+    format: LayerFormat = LayerFormat.EROFS,
+) -> int | None:
+    """Writes the corrections of `layer` over `lowers` to `target`, a new file or directory, and
+    returns their size; None when there is nothing to correct.
 
     `lowers`, lowest first, are all the images below it, with their own corrections among them.
     Raises Corrupt when a hard link leads nowhere, or a path through what is no directory.
     """
+    directory = format is LayerFormat.DIRECTORY
+    identity = _identity(layer, lowers)
+    if directory or any(path.is_dir() for path in (*lowers, layer)):
+        return correct(layer, lowers, target, identity=identity, directory=directory)
     images = [Image(_mapped(path)) for path in (*lowers, layer)]
     completion = Completion(images[-1], images[:-1])
     if not completion.needed:
         return None
     sink = FileSink(target)
     try:
-        sink.close(completion.write(sink, _identity(layer, lowers)))
+        size = completion.write(Writer(sink), identity)
+        sink.close(size)
     except BaseException:
         sink.discard()
         raise
-    return target
+    return size
 
 
 def _mapped(path: Path) -> memoryview:

@@ -16,7 +16,7 @@ from stacker.oci.erofs import format as disk
 from stacker.oci.erofs.changeset import Changeset
 from stacker.oci.erofs.directories import walk
 from stacker.oci.erofs.nodes import Attributes
-from stacker.oci.erofs.writer import Sink, Writer
+from stacker.oci.erofs.writer import TreeWriter
 from stacker.oci.erofs.xattrs import storable
 
 _FORMATS = {
@@ -35,8 +35,8 @@ _XATTRS_DROPPED = (b"user.overlay.",)
 class LayerTree:
     """Takes the tar reader's events in order."""
 
-    def __init__(self, sink: Sink, entries_max: int, size_max: int) -> None:
-        self._writer = Writer(sink)
+    def __init__(self, writer: TreeWriter, entries_max: int, size_max: int) -> None:
+        self._writer = writer
         self._changes = Changeset(nodes_max=entries_max)
         self._size_max = size_max
         self.implied = False
@@ -53,7 +53,7 @@ class LayerTree:
                 self._entry(event)
 
     def finish(self, *, uuid: bytes) -> int:
-        """Settles whiteouts and writes the directories; returns the size of the image."""
+        """Settles whiteouts and writes the directories; returns the size of the layer."""
         for directory, name in self._changes.settle():
             directory.children[name] = self._writer.add(_WHITEOUT)
             self.implied |= directory is not self._changes.root

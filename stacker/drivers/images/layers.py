@@ -1,9 +1,9 @@
-"""From the bytes of a layer's blob to one EROFS file, while they arrive.
+"""From the bytes of a layer's blob to one EROFS file, or to a directory, while they arrive.
 
 Called by the pull and load code, in a worker thread (`anyio.to_thread`): `feed` works on the CPU,
-in libraries that let go of the GIL for all but the metadata. The file is whole, and may be trusted,
-only after `finish` has given its diff id and the caller has compared it with the image config's;
-until then it belongs under a temporary name.
+in libraries that let go of the GIL for all but the metadata. The layer is whole, and may be
+trusted, only after `finish` has given its diff id and the caller has compared it with the image
+config's; until then it belongs under a temporary name.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stacker.base.errors import Corrupt
+from stacker.drivers.images.directory.body import DirectoryBody
+from stacker.drivers.images.layer_body import Body, ErofsBody
 from stacker.drivers.images.layer_decompress import DECOMPRESSORS, Compression
-from stacker.drivers.images.layer_sink import FileSink
-from stacker.drivers.images.layer_tree import LayerTree
 from stacker.oci import tar
+from stacker.oci.image import LayerFormat
 
 __all__ = ["Compression", "LayerBuilder", "LayerLimits", "LayerResult"]
 
@@ -31,7 +32,7 @@ class LayerLimits:
     ratio_from: int = 1 << 30
     """Below this many bytes no ratio is looked at: a layer of one empty disk image is honest."""
     image: int = 64 << 30
-    """Bytes of the EROFS file, the holes of sparse files included."""
+    """Bytes of the EROFS file, or of the directory, the holes of sparse files included."""
     tar: tar.Limits = field(default_factory=tar.Limits)
 
 
@@ -46,7 +47,8 @@ class LayerResult:
     path: Path
     entries: int
     image_size: int
-    """Bytes of the EROFS file."""
+    """Bytes of the EROFS file, or of the directory's files."""
+    format: LayerFormat
     implied: bool
     """It has to be looked at together with the layers below it: directories other than the root
     are in it that the archive did not list, whiteouts below the root, or hard links to files that
@@ -57,14 +59,18 @@ class LayerBuilder:
     """`feed` the blob in pieces, then `finish`; `abort` whenever that does not come about."""
 
     def __init__(
-        self, target: Path, *, compression: Compression, limits: LayerLimits | None = None
+        self,
+        target: Path,
+        *,
+        compression: Compression,
+        limits: LayerLimits | None = None,
+        format: LayerFormat = LayerFormat.EROFS,
     ) -> None:
         self._limits = limits or LayerLimits()
         self._target = target
         self._digest = hashlib.sha256()
-        self._reader = tar.TarReader(self._limits.tar)
-        self._sink = FileSink(target)
-        self._tree = LayerTree(self._sink, self._limits.tar.entries, self._limits.image)
+        self._format = format
+        self._body: Body = _BODIES[format](target, self._limits.tar, self._limits.image)
         self._decompressor = DECOMPRESSORS[compression](self._plain)
         self._fed = 0
         self._size = 0
@@ -75,24 +81,23 @@ class LayerBuilder:
         self._decompressor.feed(chunk)
 
     def finish(self) -> LayerResult:
-        """Completes the file; it is neither synced nor renamed, which is the store's part."""
+        """Completes the layer; it is neither synced nor renamed, which is the store's part."""
         self._decompressor.finish()
-        self._reader.finish()
         digest = self._digest.digest()
-        image_size = self._tree.finish(uuid=digest[:16])
-        self._sink.close(image_size)
+        finished = self._body.finish(digest[:16])
         return LayerResult(
             diff_id=f"sha256:{digest.hex()}",
             size=self._size,
             path=self._target,
-            entries=self._reader.entries,
-            image_size=image_size,
-            implied=self._tree.implied,
+            entries=finished.entries,
+            image_size=finished.size,
+            format=self._format,
+            implied=finished.implied,
         )
 
     def abort(self) -> None:
         """Removes what has been written. May be called twice."""
-        self._sink.discard()
+        self._body.discard()
 
     def _plain(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -102,4 +107,7 @@ class LayerBuilder:
         if self._size > limits.ratio_from and self._size > self._fed * limits.ratio:
             raise Corrupt(f"layer: grows more than {limits.ratio} times when decompressed")
         self._digest.update(piece)
-        self._tree.apply(self._reader.feed(piece))
+        self._body.feed(piece)
+
+
+_BODIES = {LayerFormat.EROFS: ErofsBody, LayerFormat.DIRECTORY: DirectoryBody}

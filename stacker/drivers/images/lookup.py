@@ -14,7 +14,7 @@ from stacker.drivers.images import catalog
 from stacker.drivers.images.store import Store
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
-from stacker.oci.image import Image
+from stacker.oci.image import Image, LayerFormat
 from stacker.oci.reference import Reference
 
 _ID_START = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})", re.ASCII)
@@ -114,7 +114,11 @@ def _key(entry: Descriptor) -> _Key:
 
 def _is_whole(image: Image) -> bool:
     try:
-        return all(os.stat(layer.path).st_size == layer.size_bytes for layer in image.layers)
+        return all(
+            layer.format is LayerFormat.DIRECTORY or found.st_size == layer.size_bytes
+            for layer in image.layers
+            if (found := os.stat(layer.path))
+        )
     except OSError:
         return False
 

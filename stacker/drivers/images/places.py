@@ -1,7 +1,8 @@
 """Where the images of one state root lie: every path of the store is made here.
 
 images/             an OCI Image Layout: oci-layout, index.json, blobs/ALGORITHM/HEX
-layers/ALGORITHM/   HEX.erofs, one file a layer, by diff id, with HEX.json beside it
+layers/ALGORITHM/   HEX.erofs, one file a layer, or HEX.dir, by diff id; HEX.json beside it
+corrections/ALGORITHM/  the same, by chain id
 partial/            what is on its way in; a name here is never the name of content
 unsynced/           one empty file for each content file that is not yet on the disk
 used/               one empty file a manifest: its time is when the image was last used
@@ -13,8 +14,10 @@ from pathlib import Path
 
 from stacker.base import ids
 from stacker.oci.digest import HEX_LENGTHS, Digest
+from stacker.oci.image import LayerFormat
 
 MODE = 0o700
+SUFFIXES = {LayerFormat.EROFS: ".erofs", LayerFormat.DIRECTORY: ".dir"}
 
 
 class Places:
@@ -54,14 +57,14 @@ class Places:
     def blob(self, digest: Digest) -> Path:
         return self.blobs / digest.algorithm / digest.hex
 
-    def layer(self, diff_id: Digest) -> Path:
-        return self.layers / diff_id.algorithm / f"{diff_id.hex}.erofs"
+    def layer(self, diff_id: Digest, format: LayerFormat) -> Path:
+        return self.layers / diff_id.algorithm / f"{diff_id.hex}{SUFFIXES[format]}"
 
     def layer_record(self, diff_id: Digest) -> Path:
         return self.layers / diff_id.algorithm / f"{diff_id.hex}.json"
 
-    def correction(self, chain: Digest) -> Path:
-        return self.corrections / chain.algorithm / f"{chain.hex}.erofs"
+    def correction(self, chain: Digest, format: LayerFormat) -> Path:
+        return self.corrections / chain.algorithm / f"{chain.hex}{SUFFIXES[format]}"
 
     def correction_record(self, chain: Digest) -> Path:
         return self.corrections / chain.algorithm / f"{chain.hex}.json"
@@ -70,12 +73,16 @@ class Places:
         """The one name that a later attempt finds again: whoever uses it holds the blob's lock."""
         return self.partial / f"{digest.algorithm}-{digest.hex}.blob"
 
-    def partial_layer(self, diff_id: Digest) -> Path:
+    def partial_layer(self, diff_id: Digest, format: LayerFormat) -> Path:
         """A name of its own each time: blobs packed differently may hold the same layer."""
-        return self.partial / f"{diff_id.hex[:12]}-{ids.new_id()[:12]}.erofs"
+        return self.partial / f"{diff_id.hex[:12]}-{ids.new_id()[:12]}{SUFFIXES[format]}"
 
     def partial_document(self) -> Path:
         return self.partial / f"document-{ids.new_id()[:12]}"
 
-    def partial_correction(self) -> Path:
-        return self.partial / f"correction-{ids.new_id()[:12]}.erofs"
+    def partial_correction(self, format: LayerFormat) -> Path:
+        return self.partial / f"correction-{ids.new_id()[:12]}{SUFFIXES[format]}"
+
+    def doomed(self) -> Path:
+        """Where a directory goes first that is to be removed: from then on it is no layer."""
+        return self.partial / f"doomed-{ids.new_id()[:12]}"

@@ -8,7 +8,6 @@ Two supervisors on one root are kept apart by the supervisor's lock, not here. M
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from stacker.base.errors import Corrupt, StackerError
 from stacker.drivers.images import catalog
 from stacker.drivers.images.catalog import Catalog
 from stacker.drivers.images.corrections import Correction, Corrections
+from stacker.drivers.images.directory.remove import remove_tree
 from stacker.drivers.images.durability import Unsynced, read_boot_id
 from stacker.drivers.images.places import Places
 from stacker.drivers.images.steps import on_disk, step
@@ -29,13 +29,19 @@ from stacker.oci.chain_id import chain_ids
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 from stacker.oci.fields import DOCUMENT_LIMIT
-from stacker.oci.image import Image, Layer
+from stacker.oci.image import Image, Layer, LayerFormat
 
 PARTIAL_KEPT_S = 7 * 24 * 3600
 
 
 class Store:
-    def __init__(self, root: Path, *, boot_id: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        boot_id: str | None = None,
+        format: LayerFormat = LayerFormat.EROFS,
+    ) -> None:
         """Open the store, made where it is not there yet; `boot_id` is for tests."""
         self.places = Places(root)
         with on_disk("open image store"):
@@ -45,8 +51,8 @@ class Store:
             )
             self.lost = self.unsynced.drop_lost()
             """Files that a power cut took; the images they belonged to are pulled again."""
-            self.unpacked = Unpacked(self.places, self.unsynced)
-            self.corrections = Corrections(self.places, self.unsynced)
+            self.unpacked = Unpacked(self.places, self.unsynced, format)
+            self.corrections = Corrections(self.places, self.unsynced, format)
             self.used = Used(self.places.used)
             self.catalog = Catalog(self.places.layout)
             self.catalog.create()
@@ -141,13 +147,26 @@ class Store:
                 return None
 
             name = str(diff_id)
-            layers.append(Layer(diff_id=name, path=str(layer.path), size_bytes=layer.image_size))
+            layers.append(
+                Layer(
+                    diff_id=name,
+                    path=str(layer.path),
+                    size_bytes=layer.image_size,
+                    format=layer.format,
+                )
+            )
             correction = self.corrections.get(chain) if layer.implied else Correction(path=None)
             if correction is None:
                 return None
             if correction.path is not None:
-                path, size = str(correction.path), correction.size
-                layers.append(Layer(diff_id=name, path=path, size_bytes=size))
+                layers.append(
+                    Layer(
+                        diff_id=name,
+                        path=str(correction.path),
+                        size_bytes=correction.size,
+                        format=correction.format,
+                    )
+                )
         return tuple(layers)
 
     def settle(self) -> None:
@@ -163,6 +182,6 @@ class Store:
             age_s = clock.now().timestamp() - path.stat().st_mtime
             resumable = path.suffix == ".blob" and not path.name.startswith("import-")
             if path.is_dir():
-                shutil.rmtree(path)
+                remove_tree(path)
             elif not resumable or age_s > PARTIAL_KEPT_S:
                 path.unlink()

@@ -141,6 +141,9 @@ class MountTree:
         return lowers
 
     def _layer(self, image: Path) -> Path:
+        """Where a layer's files are: its mount, or the layer itself when it is a directory."""
+        if image.is_dir():
+            return image
         name = hashlib.sha256(os.fsencode(image)).hexdigest()[:_NAME_LENGTH]
         place = self._layers / name
         place.mkdir(mode=0o700, exist_ok=True)

@@ -17,8 +17,8 @@ from stacker.base.errors import Corrupt
 from stacker.oci import whiteout
 from stacker.oci.erofs.merged import Found, Merged, Path, Place, is_opaque
 from stacker.oci.erofs.nodes import Attributes, Directory, Node
-from stacker.oci.erofs.reader import Image, Inode
-from stacker.oci.erofs.writer import Sink, Writer
+from stacker.oci.erofs.reader import Inode, Tree
+from stacker.oci.erofs.writer import TreeWriter
 
 _IMPLIED = Attributes(mode=stat.S_IFDIR | 0o755)
 
@@ -26,7 +26,7 @@ _IMPLIED = Attributes(mode=stat.S_IFDIR | 0o755)
 class Completion:
     """Finds out what is to be corrected; `write` writes it, if `needed`."""
 
-    def __init__(self, layer: Image, lowers: Sequence[Image]) -> None:
+    def __init__(self, layer: Tree, lowers: Sequence[Tree]) -> None:
         self._layer = layer
         self._lower = Merged(lowers)
         self._all = Merged([*lowers, layer])
@@ -37,9 +37,9 @@ class Completion:
         self._inspect()
         self.needed = bool(self._directories or self._moves or self._links)
 
-    def write(self, sink: Sink, uuid: bytes) -> int:
+    def write(self, writer: TreeWriter, uuid: bytes) -> int:
         """Writes the image of corrections; returns its size."""
-        return _Correction(self._layer, self._lower, self._all, Writer(sink)).write(
+        return _Correction(self._layer, self._lower, self._all, writer).write(
             self._directories, self._moves, self._links, uuid
         )
 
@@ -76,7 +76,7 @@ class Completion:
 class _Correction:
     """The tree of corrections under construction."""
 
-    def __init__(self, layer: Image, lower: Merged, merged: Merged, writer: Writer) -> None:
+    def __init__(self, layer: Tree, lower: Merged, merged: Merged, writer: TreeWriter) -> None:
         self._layer = layer
         self._own = Merged([layer])
         self._lower = lower

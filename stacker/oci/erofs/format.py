@@ -65,6 +65,11 @@ def device(major: int, minor: int) -> int:
     return (minor & 0xFF) | major << 8 | (minor & ~0xFF) << 12
 
 
+def device_numbers(rdev: int) -> tuple[int, int]:
+    """Major and minor of what `device` has made."""
+    return rdev >> 8 & 0xFFF, (rdev & 0xFF) | (rdev >> 12 & ~0xFF)
+
+
 def superblock_block(*, blocks: int, inodes: int, uuid: bytes, after: bytes) -> bytes:
     """Block 0: the superblock, then `after` (the root inode and its xattrs), with its checksum."""
     head = _SUPER.pack(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from stacker.oci import whiteout
-from stacker.oci.erofs.reader import Image, Inode
+from stacker.oci.erofs.reader import Inode, Tree
 
 _SYMLINKS_MAX = 40
 
@@ -21,7 +21,7 @@ _SYMLINKS_MAX = 40
 class Found:
     """An inode and the image it is in."""
 
-    image: Image
+    image: Tree
     inode: Inode
 
 
@@ -32,7 +32,7 @@ Path: TypeAlias = tuple[bytes, ...]
 class Merged:
     """Images, lowest first."""
 
-    def __init__(self, images: Sequence[Image]) -> None:
+    def __init__(self, images: Sequence[Tree]) -> None:
         self.root: Place = []
         for image in reversed(images):
             self.root.append(Found(image, image.root))

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Attributes:
-    """What stat(2) and listxattr(2) tell of an inode."""
+    """What stat(2) and listxattr(2) tell of an inode. Nobody changes one; as `tar.Entry`."""
 
     mode: int
     """With its S_IFMT bits."""

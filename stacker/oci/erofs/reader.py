@@ -10,6 +10,7 @@ import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from stacker.base.errors import Corrupt
 from stacker.oci.erofs import format as disk
@@ -45,6 +46,16 @@ class Inode:
 
     def xattr(self, name: bytes) -> bytes | None:
         return (self.attributes.xattrs or {}).get(name)
+
+
+class Tree(Protocol):
+    """What is looked things up in: `Image`, or a directory of real files."""
+
+    @property
+    def root(self) -> Inode: ...
+    def inode(self, number: int) -> Inode: ...
+    def content(self, inode: Inode) -> Iterator[memoryview]: ...
+    def entries(self, directory: Inode) -> dict[bytes, int]: ...
 
 
 class Image:

@@ -30,9 +30,12 @@ class Kind(enum.Enum):
     FIFO = "fifo"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Entry:
-    """One member of the archive, its header extensions already applied."""
+    """One member of the archive, its header extensions already applied.
+
+    Nobody changes one; freezing it would make the making three times as slow, and there are many.
+    """
 
     name: bytes
     """As in the archive: may be absolute, hold ``..`` or end with a slash. Never empty, no NUL."""

@@ -13,12 +13,19 @@ from dataclasses import dataclass
 from stacker.base.errors import Corrupt
 from stacker.oci.tar import sparse
 from stacker.oci.tar.entry import NO_XATTRS, Entry, Kind, Limits
-from stacker.oci.tar.numbers import decimal, header_time, number, pax_time, unsigned
+from stacker.oci.tar.numbers import (
+    ID_MAX,
+    decimal,
+    header_time,
+    number,
+    owner,
+    pax_time,
+    unsigned,
+)
 from stacker.oci.tar.pax import Pax
 
 _HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x")
 _CHECKSUM = slice(148, 156)
-_ID_MAX = (1 << 32) - 2  # (uid_t)-1 means "leave it", so no file can belong to it
 _MAJOR_MAX, _MINOR_MAX = (1 << 12) - 1, (1 << 20) - 1  # Linux's dev_t
 
 _KINDS = {
@@ -45,9 +52,9 @@ class Extensions:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stored:
-    """How the content of an entry stands in the archive."""
+    """How the content of an entry stands in the archive. Nobody changes one; as `Entry`."""
 
     size: int
     parts: sparse.Map | None = None
@@ -59,6 +66,7 @@ class Stored:
 
 
 NOTHING = Stored(0)
+NO_RECORDS: dict[bytes, bytes] = {}
 
 
 def checksum_holds(block: bytes) -> bool:
@@ -94,7 +102,7 @@ def decode(block: bytes, extensions: Extensions, limits: Limits) -> tuple[Entry,
     if flag == b"\0" and name.endswith(b"/"):
         kind = Kind.DIRECTORY
     pax = extensions.pax
-    records = pax.records if pax else {}
+    records = pax.records if pax else NO_RECORDS
     stored, file_size = NOTHING, 0
     if kind is Kind.FILE:
         stored, file_size = _content(block, flag, size, pax, limits)
@@ -110,8 +118,8 @@ def decode(block: bytes, extensions: Extensions, limits: Limits) -> tuple[Entry,
         name=name,
         kind=kind,
         mode=number(mode) & 0o7777,
-        uid=_number(records, b"uid", uid, _ID_MAX),
-        gid=_number(records, b"gid", gid, _ID_MAX),
+        uid=decimal(records[b"uid"], ID_MAX, "uid") if b"uid" in records else owner(uid, "uid"),
+        gid=decimal(records[b"gid"], ID_MAX, "gid") if b"gid" in records else owner(gid, "gid"),
         size=file_size,
         mtime_ns=header_time(mtime) if time is None else pax_time(time),
         target=target if has_target else b"",
@@ -140,18 +148,15 @@ def _names(
     return name, target
 
 
-def _number(records: dict[bytes, bytes], key: bytes, field: bytes, limit: int) -> int:
-    value = records.get(key)
-    what = key.decode()
-    return unsigned(field, limit, what) if value is None else decimal(value, limit, what)
-
-
 def _content(
     block: bytes, flag: bytes, field: bytes, pax: Pax | None, limits: Limits
 ) -> tuple[Stored, int]:
     """How the content is stored, and the size of the file."""
-    records = pax.records if pax else {}
-    size = _number(records, b"size", field, limits.size)
+    records = pax.records if pax else NO_RECORDS
+    if b"size" in records:
+        size = decimal(records[b"size"], limits.size, "size")
+    else:
+        size = unsigned(field, limits.size, "size")
     if flag == b"S":
         real = unsigned(block[483:495], limits.size, "sparse size")
         parts = sparse.old_gnu(block, 386, sparse.OLD_IN_HEADER)

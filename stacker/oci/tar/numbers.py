@@ -12,6 +12,7 @@ from stacker.base.errors import Corrupt
 
 _BASE256 = 0x80
 _BASE256_NEGATIVE = 0x40
+ID_MAX = (1 << 32) - 2  # (uid_t)-1 means "leave it", so no file can belong to it
 _TIME_MAX = 1 << 62  # seconds; far beyond any file system, and its nanoseconds still fit 128 bits
 
 
@@ -43,6 +44,12 @@ def unsigned(field: bytes, limit: int, what: str) -> int:
     return value
 
 
+@functools.lru_cache(maxsize=8192)
+def owner(field: bytes, what: str) -> int:
+    """The uid or gid of a header. Cached, as `number`."""
+    return unsigned(field, ID_MAX, what)
+
+
 def decimal(text: bytes, limit: int, what: str) -> int:
     """A pax number: digits only."""
     if not text.isdigit() or len(text) > 20:
@@ -66,6 +73,7 @@ def pax_time(text: bytes) -> int:
     return nanoseconds
 
 
+@functools.lru_cache(maxsize=8192)
 def header_time(field: bytes) -> int:
     """The mtime field as nanoseconds; base-256 may make it negative."""
     value = number(field)

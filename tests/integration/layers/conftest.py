@@ -17,9 +17,12 @@ from typing import Any
 
 import pytest
 
+from stacker.drivers.images.layer_complete import complete_layer
 from stacker.drivers.images.layers import LayerBuilder, LayerResult
+from stacker.drivers.images.unpacked import discard
 from stacker.drivers.mounts.context import unmount
 from stacker.drivers.mounts.erofs import mount_erofs
+from stacker.oci.image import LayerFormat
 
 
 class Member(tarfile.TarInfo):
@@ -31,8 +34,9 @@ class Member(tarfile.TarInfo):
 class Layers:
     """Everything under one temporary directory; `path()` gives a new name in it."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, format: LayerFormat) -> None:
         self.base = base
+        self.format = format
         self._count = 0
 
     def path(self, suffix: str = "") -> Path:
@@ -87,8 +91,9 @@ class Layers:
         extract: bool = True,
         **options: Any,
     ) -> LayerResult:
-        """One archive as an EROFS file, which fsck.erofs finds no fault with."""
-        builder = LayerBuilder(self.path(".erofs"), compression=compression, **options)  # type: ignore[arg-type]
+        """One archive as a layer; if it is an EROFS file, fsck.erofs finds no fault with it."""
+        options.setdefault("format", self.format)
+        builder = LayerBuilder(self.path(".layer"), compression=compression, **options)  # type: ignore[arg-type]
         try:
             for start in range(0, len(data), step):
                 builder.feed(data[start : start + step])
@@ -102,9 +107,23 @@ class Layers:
     def layer(self, *members: Member) -> LayerResult:
         return self.build(self.archive(*members))
 
+    def stacked(self, *results: LayerResult) -> list[Path]:
+        """The layers with their corrections, lowest first."""
+        stack: list[Path] = []
+        for result in results:
+            fix = self.path(".fix")
+            size = None
+            if result.implied:
+                size = complete_layer(result.path, stack, fix, format=self.format)
+            stack.append(result.path)
+            if size is not None:
+                self.fsck(fix)
+                stack.append(fix)
+        return stack
+
     @staticmethod
     def fsck(image: Path, *, extract: bool = True) -> None:
-        if shutil.which("fsck.erofs") is None:
+        if shutil.which("fsck.erofs") is None or image.is_dir():
             return
         done = subprocess.run(
             ["fsck.erofs", *(["--extract"] * extract), os.fspath(image)],
@@ -116,6 +135,9 @@ class Layers:
 
     @contextlib.contextmanager
     def mounted(self, image: Path) -> Iterator[Path]:
+        if image.is_dir():
+            yield image
+            return
         target = self.path()
         target.mkdir()
         mount_erofs(image, target)
@@ -166,11 +188,14 @@ class Layers:
         return found
 
 
-@pytest.fixture(scope="session")
-def layers() -> Iterator[Layers]:
+@pytest.fixture(scope="session", params=list(LayerFormat), ids=lambda format: format.value)
+def layers(request: Any) -> Iterator[Layers]:
+    """Each test once for each format."""
     # not tmp_path: hypothesis runs many examples in one test
     with tempfile.TemporaryDirectory(prefix="stacker-layers-") as base:
-        yield Layers(Path(base))
+        yield Layers(Path(base), request.param)
+        for left in Path(base).iterdir():
+            discard(left)  # deeper than rmtree can recurse
 
 
 @pytest.fixture(scope="session")

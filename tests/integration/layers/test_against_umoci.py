@@ -15,7 +15,6 @@ from typing import Any
 import anyio
 import pytest
 
-from stacker.drivers.images.layer_complete import complete_layer
 from stacker.drivers.mounts import Mounts
 
 pytestmark = [
@@ -112,11 +111,9 @@ def test_the_mounted_tree_is_umocis(layers: Any, tmp_path: Path) -> None:
         ["umoci", "unpack", "--image", f"{tmp_path / 'layout'}:test", tmp_path / "bundle"],
         check=True, capture_output=True,
     )  # fmt: skip
-    stack: list[Path] = []
-    for data in packed:
-        result = layers.build(gzip.compress(data), compression="gzip")
-        fix = complete_layer(result.path, stack, layers.path(".fix")) if result.implied else None
-        stack += [result.path] if fix is None else [result.path, fix]
+    stack = layers.stacked(
+        *(layers.build(gzip.compress(data), compression="gzip") for data in packed)
+    )
 
     async def compare() -> None:
         mounts = Mounts(tmp_path / "run")

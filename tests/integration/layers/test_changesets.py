@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stacker.base.errors import Corrupt
-from stacker.drivers.images.layer_complete import complete_layer
+from stacker.drivers.images.layers import LayerResult
 from stacker.drivers.mounts import Mounts
 
 pytestmark = pytest.mark.root
@@ -136,17 +136,15 @@ def apply(lower: Tree, changes: list[Any], layers: Any) -> tuple[Tree, bytes]:
 @given(st.lists(CHANGES, min_size=1, max_size=4))
 def test_stacked_layers_equal_the_model(layers: Any, stack: Stack, changes: list[Any]) -> None:
     tree: Tree = {}
-    images: list[Path] = []
+    results: list[LayerResult] = []
     for each in changes:
         tree, data = apply(tree, each, layers)
-        result = layers.build(data)
-        fix = complete_layer(result.path, images, layers.path(".fix")) if result.implied else None
-        images += [result.path] if fix is None else [result.path, fix]
+        results.append(layers.build(data))
     expected = {
         "/".join(path): oct(value) if isinstance(value, int) else value
         for path, value in tree.items()
     }
-    assert stack.tree(*images) == expected
+    assert stack.tree(*layers.stacked(*results)) == expected
 
 
 def test_an_opaque_root_hides_every_lower_layer(layers: Any, stack: Stack) -> None:

@@ -25,16 +25,7 @@ pytestmark = pytest.mark.root
 @contextlib.contextmanager
 def merged(layers: Any, *archives: bytes) -> Iterator[Path]:
     """The layers with their corrections, mounted."""
-    stack: list[Path] = []
-    for archive in archives:
-        result = layers.build(archive)
-        correction = None
-        if result.implied:
-            correction = complete_layer(result.path, stack, layers.path(".fix"))
-        stack.append(result.path)
-        if correction is not None:
-            layers.fsck(correction)
-            stack.append(correction)
+    stack = layers.stacked(*(layers.build(archive) for archive in archives))
     base = layers.path()
     mounts = Mounts(base)
     target = base / "rootfs"
@@ -93,7 +84,7 @@ def test_nothing_to_correct_makes_no_image(layers: Any) -> None:
     result = layers.layer(layers.member("new/f", b"1"))
     assert result.implied
     target = layers.path(".fix")
-    assert complete_layer(result.path, [], target) is None
+    assert complete_layer(result.path, [], target, format=layers.format) is None
     assert not target.exists()
 
 
@@ -159,7 +150,7 @@ def test_hard_links_to_nothing_are_refused(layers: Any, target: str) -> None:
     result = layers.layer(layers.link("l", target))
     fix = layers.path(".fix")
     with pytest.raises(Corrupt, match="hard link"):
-        complete_layer(result.path, [lower], fix)
+        complete_layer(result.path, [lower], fix, format=layers.format)
     assert not fix.exists()
 
 

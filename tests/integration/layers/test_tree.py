@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stacker.drivers.images.unpacked import discard
+
 pytestmark = pytest.mark.root
 
 NAMES = st.binary(min_size=1, max_size=12).filter(
@@ -25,7 +27,8 @@ NAMES = st.binary(min_size=1, max_size=12).filter(
         and not name.startswith(b".wh.")
     )
 )
-TIMES = st.integers(min_value=-(2**31), max_value=2**34 * 10**9)
+# ext4, where directories may lie, ends in 2446
+TIMES = st.integers(min_value=-(2**31), max_value=15_000_000_000 * 10**9)
 IDS = st.integers(min_value=0, max_value=2**32 - 2)
 CONTENT = st.one_of(
     st.binary(max_size=40),
@@ -121,7 +124,7 @@ def test_random_trees_equal_their_model(layers: Any, tree: Any, step: int) -> No
                     model[path] = (*seen[:7], {}, seen[8])
             assert found == model
     finally:
-        result.path.unlink()
+        discard(result.path)
 
 
 def test_a_real_tree_equals_what_tar_unpacks(layers: Any, tmp_path: Path) -> None:
@@ -213,7 +216,8 @@ def test_sparse_files_of_gnu_tar(layers: Any, tmp_path: Path, options: list[str]
             assert (root / "sparse").read_bytes() == (tmp_path / "sparse").read_bytes()
             assert (root / "after").read_bytes() == b"what follows"
         # holes of the archive are holes of the image
-        assert result.path.stat().st_blocks * 512 < 1_000_000
+        stored = result.path / "sparse" if result.path.is_dir() else result.path
+        assert stored.stat().st_blocks * 512 < 1_000_000
 
 
 def test_a_file_over_four_gibibytes(layers: Any, tmp_path: Path) -> None:
