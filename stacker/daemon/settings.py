@@ -11,6 +11,7 @@ from pathlib import Path
 
 DEFAULT_ROOT = "/var/lib/stacker"
 DEFAULT_RUN = "/run/stacker"
+LAYERS = ("auto", "erofs", "directory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,9 @@ class Settings:
     verbose: bool = False
     insecure_registries: tuple[str, ...] = ()
     """``host[:port]`` of registries that are spoken to without TLS."""
+
+    layers: str = "auto"
+    """``auto``, ``erofs`` or ``directory``: the form that layers of images have on the disk."""
 
     @property
     def api(self) -> Path:
@@ -77,6 +81,14 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
         metavar="SECONDS",
         help="how long a registry may say nothing (30; $STACKER_REGISTRY_TIMEOUT)",
     )
+    parser.add_argument(
+        "--layers",
+        type=_layers,
+        default=os.environ.get("STACKER_LAYERS") or LAYERS[0],
+        metavar="|".join(LAYERS),
+        help="how layers of images lie on the disk: erofs, one file each, which the kernel mounts; "
+        "directory, unpacked; auto, erofs where it can be mounted (%(default)s; $STACKER_LAYERS)",
+    )
     parser.add_argument("--ephemeral", action="store_true", help="end when the last stack is down")
     parser.add_argument(
         "--insecure-registry",
@@ -98,6 +110,7 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
         registry_timeout_s=given.registry_timeout,
         verbose=given.verbose,
         insecure_registries=tuple(given.insecure_registry),
+        layers=given.layers,
     )
 
 
@@ -106,6 +119,12 @@ def seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise ValueError(text)
     return seconds
+
+
+def _layers(text: str) -> str:
+    if text not in LAYERS:
+        raise ValueError(text)
+    return text
 
 
 class _Parser(argparse.ArgumentParser):

@@ -14,6 +14,7 @@ import anyio
 from anyio import to_thread
 
 from stacker.base.errors import StackerError
+from stacker.daemon.layer_format import choose
 from stacker.daemon.settings import Settings
 from stacker.drivers.containers.containers import Containers
 from stacker.drivers.host.apparmor import load_profile
@@ -74,6 +75,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
         at_the_end(lambda: to_thread.run_sync(remove_parent, f"stacker-{tag}"))
         at_the_end(mounts.close)
         await mounts.prepare()
+        layers = await choose(settings.layers, settings.root, mounts)
         at_the_end(volumes.release)
         volumes.prepare()
         containers = await opened.enter_async_context(
@@ -104,6 +106,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
                     settings.root,
                     patience=_patience(settings),
                     insecure_registries=settings.insecure_registries,
+                    layer_format=layers.format,
                 )
             ),
             networks=networks,
@@ -127,6 +130,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
             limiter=anyio.CapacityLimiter(AT_ONCE),
             selinux_levels=levels_in_use if facts.selinux else None,
             apparmor=str(apparmor),
+            layers=str(layers),
         )
         if history.warning is not None:
             bus.emit("warning", history.warning)

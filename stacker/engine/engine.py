@@ -261,6 +261,10 @@ class Engine:
         return self._tools.apparmor
 
     @property
+    def layers(self) -> str:
+        return self._tools.layers
+
+    @property
     def is_empty(self) -> bool:
         return not self._loops
 

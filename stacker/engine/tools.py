@@ -38,6 +38,8 @@ class Tools:
     """Those of this host's processes; None where SELinux does not enforce."""
     apparmor: str
     """For ``stacker info``: the default profile of containers, or why there is none."""
+    layers: str
+    """For ``stacker info``: the form of layers on the disk, and how or why."""
 
     def tell_warnings(self) -> None:
         """Tell what the image store had to set right."""

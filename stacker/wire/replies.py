@@ -201,3 +201,5 @@ class Info(Message):
     """Started by ``up``: it ends with its last stack."""
     apparmor: str = ""
     """The profile of containers that name none, or ``unavailable (WHY)``."""
+    layers: str = ""
+    """How image layers lie on the disk: ``erofs (HOW IT IS MOUNTED)`` or ``directory (WHY)``."""

@@ -64,6 +64,7 @@ class FakeEngine:
         self.services = self
         self.images = FakeImages()
         self.apparmor = "unavailable (off)"
+        self.layers = "erofs (file)"
 
     @property
     def last_event(self) -> int:

@@ -66,5 +66,6 @@ async def info(request: web.Request) -> web.StreamResponse:
             runtime=context.settings.runtime,
             ephemeral=context.settings.ephemeral,
             apparmor=context.engine.apparmor,
+            layers=context.engine.layers,
         )
     )

@@ -32,6 +32,7 @@ from stacker.drivers.images.patience import Patience
 from stacker.drivers.images.prune import prune
 from stacker.drivers.images.pull import Pull
 from stacker.drivers.images.registry import Registry
+from stacker.drivers.images.revive import revive
 from stacker.drivers.images.sources import Source
 from stacker.drivers.images.steps import step
 from stacker.drivers.images.store import Store
@@ -130,14 +131,30 @@ class Images:
             progress(PullProgress(reference=image.reference, layer="", state=PullState.PRESENT))
             return image
         if POLICIES[policy] == "never":
+            if image := await self._revive(reference, platform):
+                return image
             raise NotFound(f"image {reference} is not here, and its pull policy is never")
 
         full = Reference.parse(reference)
         async with self._reference_locks.hold(str(full)):
             # who has waited for another pull of the same name is likely to find it now
             if POLICIES[policy] == "missing":
-                image = await self.find(reference, platform=platform)
+                image = await self.find(reference, platform=platform) or await self._revive(
+                    reference, platform
+                )
             return image or await self._pull(full, self._platform(platform), progress)
+
+    async def _revive(self, reference: str, platform: str | None) -> Image | None:
+        """The image whose blobs are here though its layers are not, with its layers made."""
+        entry = await to_thread.run_sync(self._lookup.entry, reference)
+        if entry is None:
+            return None
+
+        with step(f"unpack {reference}"), self._workshop.pins.held() as pins:
+            if not await revive(self._workshop, entry, pins):
+                return None
+        self._unsettled.set()
+        return await self.find(reference, platform=platform)
 
     async def load(self, source: Source, *, platform: str | None = None) -> tuple[Image, ...]:
         """Load the images of an OCI layout (a folder or a tar) or of a docker archive."""

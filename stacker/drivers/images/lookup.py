@@ -71,6 +71,10 @@ class Lookup:
         """The entries that removing `text` takes away. Blocks."""
         return frozenset(_key(entry) for entry in self._matches(text))
 
+    def entry(self, text: str) -> Descriptor | None:
+        """The first entry that `text` stands for, whole or not. Blocks."""
+        return next(iter(self._matches(text)), None)
+
     def _matches(self, text: str) -> list[Descriptor]:
         entries = self._store.catalog.entries()
         return (

@@ -9,6 +9,7 @@ import pytest
 
 from stacker.drivers.images.images import Images
 from stacker.drivers.images.patience import Patience
+from stacker.oci.image import LayerFormat
 from tests.registries.debian import DebianRegistry, debian_registry
 from tests.registries.made import rich_layers, umoci_layout
 from tests.registries.scripted import ScriptedRegistry
@@ -52,11 +53,18 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def open_images(root: Path) -> OpenImages:
+def layer_format() -> LayerFormat:
+    """A module whose tests shall see both overrides it."""
+    return LayerFormat.EROFS
+
+
+@pytest.fixture
+def open_images(root: Path, layer_format: LayerFormat) -> OpenImages:
     """Open the store of this test, as often as it likes; no credentials unless given."""
+    usual = {"auth_files": (), "patience": QUICK, "layer_format": layer_format}
 
     def opened(**options: object) -> Images:
-        return Images(root, **{"auth_files": (), "patience": QUICK} | options)  # type: ignore[arg-type]
+        return Images(root, **usual | options)  # type: ignore[arg-type]
 
     return opened
 
@@ -72,6 +80,6 @@ def final_names(root: Path) -> Callable[[], set[str]]:
 
     def listed() -> set[str]:
         folders = (root / "images/blobs", root / "layers", root / "corrections")
-        return {path.name for folder in folders for path in folder.rglob("*") if path.is_file()}
+        return {path.name for folder in folders for path in folder.glob("*/*")}
 
     return listed

@@ -25,25 +25,36 @@ from stacker.drivers.images import catalog
 from stacker.drivers.images.images import Images
 from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.store import Store
+from stacker.drivers.images.unpacked import discard
 from stacker.oci import digest as digests
 from stacker.oci.descriptor import Descriptor
+from stacker.oci.image import LayerFormat
 from tests.integration.images.conftest import OpenImages
 from tests.registries import faults
 from tests.registries.debian import DebianRegistry, run
-from tests.registries.made import TinyImage, member, tar_of
+from tests.registries.made import TinyImage, dependent_layers, member, tar_of
 from tests.registries.scripted import ScriptedRegistry
 
 SMALL = tar_of(member("small", b"s" * 10))
 LARGE = tar_of(member("large", random.Random(2).randbytes(3_000_000)))
+
+
+@pytest.fixture(params=list(LayerFormat), ids=lambda format: format.value)
+def layer_format(request: pytest.FixtureRequest) -> LayerFormat:
+    """Every test of this module is for both forms of layers."""
+    return request.param
+
 
 PULL_FOREVER = """
 import sys
 from pathlib import Path
 import anyio
 from stacker.drivers.images.images import Images
+from stacker.oci.image import LayerFormat
 
 async def main():
-    images = Images(Path(sys.argv[1]), auth_files=())
+    form = LayerFormat(sys.argv[3])
+    images = Images(Path(sys.argv[1]), auth_files=(), layer_format=form)
     print("ready", flush=True)
     while True:
         await images.ensure(sys.argv[2], policy="always")
@@ -55,13 +66,19 @@ anyio.run(main)
 
 
 async def test_killed_at_any_moment(
-    registry: DebianRegistry, layout: Path, root: Path, open_images: OpenImages
+    registry: DebianRegistry,
+    layout: Path,
+    root: Path,
+    open_images: OpenImages,
+    layer_format: LayerFormat,
 ) -> None:
     name = f"{registry.host}/killed:1"
     registry.skopeo(f"oci:{layout}:t", f"docker://{name}")
     chance = random.Random(7)
     for _ in range(6):
-        await anyio.to_thread.run_sync(_pull_and_kill, root, name, chance.uniform(0, 0.4))
+        await anyio.to_thread.run_sync(
+            _pull_and_kill, root, name, layer_format, chance.uniform(0, 0.4)
+        )
         images = open_images()
         image = await images.find(name)
         assert image is None or len(image.layers) == 4
@@ -70,9 +87,10 @@ async def test_killed_at_any_moment(
     _check_content(root)
 
 
-def _pull_and_kill(root: Path, name: str, after_s: float) -> None:
+def _pull_and_kill(root: Path, name: str, format: LayerFormat, after_s: float) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", PULL_FOREVER, str(root), name], stdout=subprocess.PIPE
+        [sys.executable, "-c", PULL_FOREVER, str(root), name, format.value],
+        stdout=subprocess.PIPE,
     )
     assert child.stdout is not None
     with child.stdout:
@@ -88,11 +106,13 @@ def _check_content(root: Path) -> None:
     """Every blob under a final name is what its name says; every layer has its record."""
     for blob in (root / "images/blobs/sha256").iterdir():
         assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
-    for layer in (root / "layers/sha256").glob("*.erofs"):
+    for layer in (root / "layers/sha256").iterdir():
+        if layer.suffix == ".json":
+            continue
         record = json.loads(layer.with_suffix(".json").read_bytes())
         assert record["diffId"] == f"sha256:{layer.stem}"
     json.loads((root / "images/index.json").read_bytes())
-    assert not list((root / "partial").glob("*.erofs"))
+    assert all(path.suffix == ".blob" for path in (root / "partial").iterdir())
 
 
 @pytest.fixture
@@ -138,14 +158,50 @@ async def test_a_layer_that_vanishes_is_made_again(
 ) -> None:
     name = scripted.add(TinyImage((SMALL, LARGE)))
     image = await images.ensure(name)
-    for remove in (os.unlink, lambda path: os.truncate(path, 100)):
-        remove(image.layers[1].path)
-        assert await images.find(name) is None or remove is not os.unlink
+    for policy in ("never", "missing", "always"):
+        discard(Path(image.layers[1].path))
+        assert await images.find(name) is None
         scripted.seen.clear()
-        again = await images.ensure(name, policy="always")
-        if remove is os.unlink:
-            assert again == image
-            assert not scripted.count("/blobs/")  # the compressed bytes were still here
+        assert await images.ensure(name, policy=policy) == image
+        assert not scripted.count("/blobs/")  # the compressed bytes were still here
+        assert policy == "always" or not scripted.seen
+
+
+async def test_a_damaged_blob_is_fetched_again(
+    scripted: ScriptedRegistry, images: Images, root: Path
+) -> None:
+    made = TinyImage((SMALL, LARGE))
+    name = scripted.add(made)
+    image = await images.ensure(name)
+    discard(Path(image.layers[1].path))
+    _damage(root / "images/blobs/sha256" / made.layer_digests[1][7:])
+    assert await images.ensure(name) == image
+    assert scripted.count(made.layer_digests[1]) == 2
+
+
+def _damage(file: Path) -> None:
+    with open(file, "r+b") as blob:
+        blob.seek(1000)
+        blob.write(b"damage")
+
+
+async def test_the_form_of_layers_may_change(
+    scripted: ScriptedRegistry, open_images: OpenImages, layer_format: LayerFormat
+) -> None:
+    """EROFS files are of no use where they cannot be mounted; directories are everywhere."""
+    name = scripted.add(TinyImage(dependent_layers()))
+    before = await open_images().ensure(name)
+    (other,) = set(LayerFormat) - {layer_format}
+    images = open_images(layer_format=other)
+    scripted.seen.clear()
+    after = await images.ensure(name)
+    assert not scripted.seen
+    assert len(after.layers) == len(before.layers) == 3
+    assert {layer.format for layer in after.layers} == {LayerFormat.DIRECTORY}
+    for each in (before, after):
+        assert all(map(os.path.exists, (layer.path for layer in each.layers)))
+    await images.remove(name)
+    assert not any(map(os.path.exists, (layer.path for layer in (*before.layers, *after.layers))))
 
 
 async def test_corrupt_index_is_set_aside(

@@ -1,0 +1,56 @@
+"""Containers on every form of layers: files mounted as they can be here, and directories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.conftest import a_stacker
+from tests.support.supervisor import IMAGE, Stacker, eventually
+
+pytestmark = pytest.mark.root
+
+STACK = f"""
+name: layered
+services:
+  web:
+    image: {IMAGE}
+    network_mode: none
+    command: [sh, -c, "echo written > /file; rm /bin/vi; exec sleep 1000"]
+"""
+
+
+def works(stacker: Stacker, form: str) -> None:
+    """A container runs, writes, and comes back after a supervisor that died."""
+    stacker.up(STACK)
+    assert stacker.json("info")["layers"].startswith(form)
+
+    def inside(*command: str) -> str:
+        return stacker.ok("exec", "-T", "-p", "layered", "web", *command)
+
+    eventually(lambda: inside("ls", "/file"), what="the file")
+    assert inside("cat", "/file") == "written\n"
+    assert "vi" not in inside("ls", "/bin").split()
+    stacker.ok("restart", "-t", "0", "-p", "layered")
+    assert inside("cat", "/file") == "written\n"
+
+
+def test_as_this_host_can(stacker: Stacker) -> None:
+    works(stacker, "erofs (")
+
+
+def test_directories(busybox_tar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STACKER_LAYERS", "directory")
+    with a_stacker(busybox_tar) as stacker:
+        works(stacker, "directory (chosen)")
+        (layer,) = (stacker.root / "layers/sha256").glob("*.dir")
+        assert (layer / "bin/vi").exists(), "a container has changed its layer"
+        stacker.ok("down", "-t", "0", "-p", "layered")
+
+
+def test_a_form_that_does_not_exist(tmp_path: Path) -> None:
+    stacker = Stacker(directory=tmp_path)
+    done = stacker("daemon", "--layers", "zip")
+    assert done.returncode == 64
+    assert "--layers" in done.stderr
