@@ -5,7 +5,8 @@ Rules, those of image-spec layer.md ("Applying Changesets") and of tar run in a 
 - A path is resolved from the layer's root: leading slashes and ``.`` mean nothing, ``..`` stops at
   the root, symlinks that the layer itself has put in the way are followed, absolute ones from the
   root. The last component is never followed. A path through anything else is corrupt.
-- Directories that a path needs and nobody listed are made, and remembered as not listed.
+- Directories that a path needs and nobody listed are made, and remembered as not listed; ``..``
+  behind one that does not exist takes it back, as umoci does.
 - A directory entry over a directory replaces its attributes; any other entry over anything
   removes it first, and what a directory then hides of lower layers stays hidden.
 - A hard link shares the inode its target names at that moment; symlinks are not followed there.
@@ -138,17 +139,22 @@ class Changeset:
     def _walk(self, path: bytes, *, create: bool) -> Directory | None:
         """The directory that a path leads to; None when it does not exist and is not made."""
         at = self.root
+        new: list[bytes] = []  # names below `at` that do not exist; ``..`` takes them back
         todo = path.split(b"/")[::-1]
         symlinks = 0
         while todo:
             part = todo.pop()
-            self._steps_left -= 1
-            if self._steps_left < 0:
-                raise Corrupt("paths that take too long to follow")
+            self._count_step()
             if part in (b"", b"."):
                 continue
             if part == b"..":
-                at = at.parent
+                if new:
+                    new.pop()
+                else:
+                    at = at.parent
+                continue
+            if new:
+                new.append(part)
                 continue
             child = at.children.get(part)
             if isinstance(child, Directory):
@@ -156,7 +162,7 @@ class Changeset:
             elif child is None:
                 if not create:
                     return None
-                at = self._imply(at, part)
+                new.append(part)
             elif child.target:
                 symlinks += 1
                 if symlinks > _SYMLINKS_MAX:
@@ -166,14 +172,16 @@ class Changeset:
                 todo += child.target.split(b"/")[::-1]
             else:
                 raise Corrupt(f"{path!r}: {part!r} is not a directory")
-        return at
+        return self._imply(at, new)
 
-    def _imply(self, parent: Directory, name: bytes) -> Directory:
-        if len(name) > _NAME_MAX:
-            raise Corrupt(f"{name[:32]!r}...: a name of {len(name)} bytes")
-        if whiteout.is_reserved(name):
-            raise Corrupt(f"{name!r}: the name is reserved for whiteouts")
-        return self._new_directory(parent, name, _IMPLIED, listed=False)
+    def _imply(self, directory: Directory, names: list[bytes]) -> Directory:
+        for name in names:
+            if len(name) > _NAME_MAX:
+                raise Corrupt(f"{name[:32]!r}...: a name of {len(name)} bytes")
+            if whiteout.is_reserved(name):
+                raise Corrupt(f"{name!r}: the name is reserved for whiteouts")
+            directory = self._new_directory(directory, name, _IMPLIED, listed=False)
+        return directory
 
     def _find(self, path: bytes) -> Node | Directory | None:
         parts = [part for part in path.split(b"/") if part not in (b"", b".")]
@@ -185,6 +193,11 @@ class Changeset:
         return parent.children.get(parts[-1]) if parent else None
 
     # -- changes -----------------------------------------------------------------------------
+
+    def _count_step(self) -> None:
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            raise Corrupt("paths that take too long to follow")
 
     def _count(self) -> None:
         self._nodes_left -= 1

@@ -21,6 +21,7 @@ from stacker.oci.erofs.reader import Inode, Tree
 from stacker.oci.erofs.writer import TreeWriter
 
 _IMPLIED = Attributes(mode=stat.S_IFDIR | 0o755)
+_WHITEOUT = Attributes(mode=stat.S_IFCHR)
 
 
 class Completion:
@@ -87,6 +88,7 @@ class _Correction:
         self._root = Directory(replace(_IMPLIED, xattrs=mark), None, listed=False)
         self._nodes: dict[tuple[int, int], Node] = {}
         self._known: dict[Path, Attributes] = {}
+        self._moved: set[Path] = set()
 
     def write(
         self,
@@ -96,6 +98,7 @@ class _Correction:
         uuid: bytes,
     ) -> int:
         self._known = directories
+        self._moved = {path for path, _ in moves}
         for path in directories:
             self._directory(path)
         for path, inode in moves:
@@ -132,8 +135,10 @@ class _Correction:
         symlink = _walk(self._lower, path)
         self._directory(path[:-1]).children[path[-1]] = self._copy(symlink[0])
         real, place = self._lower.resolve(path, follow_last=True)
-        if not real or (place and not place[0].inode.is_directory):
+        if not (real or place) or (place and not place[0].inode.is_directory):
             raise Corrupt(f"/{b'/'.join(path).decode(errors='replace')}: is not a directory below")
+        if is_opaque(inode):
+            self._hide(real, place)
         stack = [(real, inode, place)]
         while stack:
             target, directory, lower = stack.pop()
@@ -141,16 +146,30 @@ class _Correction:
             for name, number in self._layer.entries(directory).items():
                 child = self._layer.inode(number)
                 here = (*target, name)
+                below = self._lower.child(lower, name)
+                if child.is_whiteout and not below:
+                    continue  # it would show, as in `_inspect`
                 if not child.is_directory:
                     out.children[name] = self._copy(Found(self._layer, child))
                     continue
-                below = self._lower.child(lower, name)
                 implied = child.xattr(whiteout.IMPLIED) is not None
                 if implied and below:
                     self._known[here] = _clean(below[0].inode.attributes)
                 else:
                     self._known[here] = _clean(child.attributes, opaque=is_opaque(child))
                 stack.append((here, child, [] if is_opaque(child) else below))
+
+    def _hide(self, path: Path, place: Place) -> None:
+        """Hides what the lower layers have in a directory, a name at a time: an opaque directory
+        here would hide what the layer itself has there."""
+        own = _walk(self._own, path)
+        directory = self._directory(path)
+        names = {name for found in place for name in found.image.entries(found.inode)}
+        for name in sorted(names):
+            # what has been moved away is the layer's own only in its image
+            kept = (*path, name) not in self._moved and self._own.child(own, name)
+            if self._lower.child(place, name) and not kept:
+                directory.children[name] = self._writer.add(_WHITEOUT)
 
     def _link(self, path: Path, inode: Inode) -> None:
         """Puts the lower file under the new name, and under its own, as one inode."""

@@ -60,7 +60,7 @@ class Merged:
         """Where a path leads from the root, symlinks followed, and what is there.
 
         The first part is the path without symlinks; when something on the way does not exist, the
-        rest of the path is taken as it stands.
+        rest of the path is taken as it stands. Nothing at all for a loop of symlinks.
         """
         real: list[tuple[bytes, Place]] = []
         todo = list(reversed(path))

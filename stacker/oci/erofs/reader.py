@@ -120,7 +120,7 @@ class Image:
         for start in range(0, len(data), disk.BLOCK):
             try:
                 yield from disk.parse_dirents(data[start : start + disk.BLOCK])
-            except struct.error as error:
+            except (struct.error, ValueError) as error:
                 raise Corrupt(f"EROFS directory {directory.number}: malformed") from error
 
     def _bytes(self, at: int, size: int) -> memoryview:

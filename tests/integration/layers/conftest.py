@@ -15,14 +15,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from stacker.drivers.images.layer_complete import complete_layer
 from stacker.drivers.images.layers import LayerBuilder, LayerResult
 from stacker.drivers.images.unpacked import discard
+from stacker.drivers.mounts import Mounts
 from stacker.drivers.mounts.context import unmount
 from stacker.drivers.mounts.erofs import mount_erofs
 from stacker.oci.image import LayerFormat
+
+EXAMPLES = 500 if os.environ.get("STACKER_SOAK") == "1" else 20
+"""Of random trees: each costs a directory several processes."""
 
 
 class Member(tarfile.TarInfo):
@@ -186,6 +191,29 @@ class Layers:
                 content,
             )  # fmt: skip
         return found
+
+
+@contextlib.contextmanager
+def merged(layers: Any, *archives: bytes) -> Iterator[Path]:
+    """The layers with their corrections, mounted."""
+    stack = layers.stacked(*(layers.build(archive) for archive in archives))
+    base = layers.path()
+    mounts = Mounts(base)
+    target = base / "rootfs"
+    anyio.run(
+        lambda: mounts.mount_rootfs(
+            "c", stack, upper=base / "upper", work=base / "work", target=target
+        )
+    )
+    try:
+        yield target
+    finally:
+
+        async def leave() -> None:
+            await Mounts(base).sweep([])
+            await Mounts(base).close()
+
+        anyio.run(leave)
 
 
 @pytest.fixture(scope="session", params=list(LayerFormat), ids=lambda format: format.value)

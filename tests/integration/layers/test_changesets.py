@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from stacker.base.errors import Corrupt
 from stacker.drivers.images.layers import LayerResult
 from stacker.drivers.mounts import Mounts
+from tests.integration.layers.conftest import EXAMPLES
 
 pytestmark = pytest.mark.root
 
@@ -132,7 +133,7 @@ def apply(lower: Tree, changes: list[Any], layers: Any) -> tuple[Tree, bytes]:
     return tree, layers.archive(*members)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(CHANGES, min_size=1, max_size=4))
 def test_stacked_layers_equal_the_model(layers: Any, stack: Stack, changes: list[Any]) -> None:
     tree: Tree = {}

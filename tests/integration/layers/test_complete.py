@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stacker.base.errors import Corrupt
 from stacker.drivers.images.layer_complete import complete_layer
-from stacker.drivers.mounts import Mounts
+from tests.integration.layers.conftest import EXAMPLES, merged
 
 pytestmark = pytest.mark.root
-
-
-@contextlib.contextmanager
-def merged(layers: Any, *archives: bytes) -> Iterator[Path]:
-    """The layers with their corrections, mounted."""
-    stack = layers.stacked(*(layers.build(archive) for archive in archives))
-    base = layers.path()
-    mounts = Mounts(base)
-    target = base / "rootfs"
-    anyio.run(
-        lambda: mounts.mount_rootfs(
-            "c", stack, upper=base / "upper", work=base / "work", target=target
-        )
-    )
-    try:
-        yield target
-    finally:
-
-        async def leave() -> None:
-            await Mounts(base).sweep([])
-            await Mounts(base).close()
-
-        anyio.run(leave)
 
 
 def test_an_implied_directory_looks_as_it_does_below(layers: Any) -> None:
@@ -116,6 +89,22 @@ def test_files_below_a_lower_symlink_land_where_it_leads(layers: Any) -> None:
         assert stat.S_IMODE(os.stat(root / "usr/lib/sub").st_mode) == 0o700
 
 
+def test_whiteouts_reach_through_a_lower_symlink(layers: Any) -> None:
+    lower = layers.archive(
+        layers.directory("usr"),
+        layers.member("usr/old", b"1"),
+        layers.directory("usr/tree"),
+        layers.symlink("lib", "usr"),
+    )
+    upper = layers.archive(
+        layers.member("lib/.wh..wh..opq"), layers.member("lib/new", b"2"),
+        layers.directory("usr"), layers.member("usr/own", b"3"),
+    )  # fmt: skip
+    with merged(layers, lower, upper) as root:
+        assert os.readlink(root / "lib") == "usr"
+        assert sorted(os.listdir(root / "usr")) == ["new", "own"]
+
+
 def test_hard_links_to_files_of_lower_layers(layers: Any) -> None:
     lower = layers.archive(
         layers.directory("d", mode=0o700),
@@ -179,7 +168,7 @@ ENTRIES = st.lists(
 
 
 @settings(
-    max_examples=40,
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stacker.drivers.images.unpacked import discard
+from tests.integration.layers.conftest import EXAMPLES
 
 pytestmark = pytest.mark.root
 
@@ -103,7 +104,7 @@ def flatten(
 
 
 @settings(
-    max_examples=40,
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -9,21 +10,27 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory and all in it, if it is there; one descriptor whatever the depth."""
+    """Remove a directory and all in it, if it is there; one descriptor whatever the depth.
+
+    The way back up is checked: a directory that somebody moves meanwhile leads elsewhere.
+    """
     try:
         fd = os.open(path, _DIRECTORY)
     except FileNotFoundError:
         return
     try:
-        names: list[bytes] = []
+        above: list[tuple[bytes, tuple[int, int]]] = []
         while True:
             inner = _empty(fd)
             if inner is not None:
-                names.append(inner)
+                above.append((inner, _identity(fd)))
                 fd = _step(fd, inner)
-            elif names:
+            elif above:
                 fd = _step(fd, b"..")
-                os.rmdir(names.pop(), dir_fd=fd)
+                name, identity = above.pop()
+                if _identity(fd) != identity:
+                    raise OSError(errno.EAGAIN, "moved while it was removed", path)
+                os.rmdir(name, dir_fd=fd)
             else:
                 break
     finally:
@@ -44,6 +51,11 @@ def _empty(directory: int) -> bytes | None:
             else:
                 os.unlink(name, dir_fd=directory)
     return None
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    found = os.fstat(fd)
+    return found.st_dev, found.st_ino
 
 
 def _step(fd: int, name: bytes) -> int:
