@@ -29,6 +29,7 @@ _FORMATS = {
 }
 _WHITEOUT = Attributes(mode=stat.S_IFCHR)
 _XATTRS_KEPT = (b"user.", b"security.capability", b"system.posix_acl_")
+_XATTR_MAX = 65_535  # one less than XATTR_SIZE_MAX: the format of EROFS has 16 bits for it
 _XATTRS_DROPPED = (b"user.overlay.",)
 
 
@@ -124,6 +125,9 @@ def _kept(entry: tar.Entry) -> dict[bytes, bytes]:
     # xattr(7): user attributes are for regular files and directories
     user_allowed = entry.kind in (tar.Kind.FILE, tar.Kind.DIRECTORY)
     kept = _XATTRS_KEPT if user_allowed else _XATTRS_KEPT[1:]
+    for name, value in entry.xattrs.items():
+        if len(value) > _XATTR_MAX:
+            raise Corrupt(f"{entry.name!r}: xattr {name!r}: {len(value)} bytes")
     return {
         name: value
         for name, value in entry.xattrs.items()

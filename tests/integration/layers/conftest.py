@@ -94,6 +94,7 @@ class Layers:
         compression: str = "none",
         step: int = 1 << 20,
         extract: bool = True,
+        fsck: bool = True,
         **options: Any,
     ) -> LayerResult:
         """One archive as a layer; if it is an EROFS file, fsck.erofs finds no fault with it."""
@@ -106,7 +107,8 @@ class Layers:
         except BaseException:
             builder.abort()
             raise
-        self.fsck(result.path, extract=extract)
+        if fsck:
+            self.fsck(result.path, extract=extract)
         return result
 
     def layer(self, *members: Member) -> LayerResult:

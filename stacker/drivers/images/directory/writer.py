@@ -7,11 +7,12 @@ none is ever followed. The umask is 0, so that a file has its mode from the star
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 
-from stacker.base.errors import Corrupt
+from stacker.base.errors import Corrupt, Unsupported
 from stacker.drivers.images.directory.places import NURSERY, TREE
 from stacker.oci.erofs import format as disk
 from stacker.oci.erofs.directories import walk
@@ -19,6 +20,8 @@ from stacker.oci.erofs.nodes import Attributes, Directory, Node
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NOT_KEPT = (errno.ENOTSUP, errno.E2BIG, errno.ERANGE)
+_SMALL = 1024
 _TREE = os.fsencode(f"../{TREE}")
 
 
@@ -51,8 +54,7 @@ class DirectoryWriter:
         os.chown(name, attributes.uid, attributes.gid, follow_symlinks=False)
         if node.format != stat.S_IFLNK:
             os.chmod(name, stat.S_IMODE(attributes.mode))
-        for key, value in (attributes.xattrs or {}).items():
-            os.setxattr(name, key, value, follow_symlinks=False)
+        _set_xattrs(name, attributes)
         os.utime(name, ns=(attributes.mtime_ns, attributes.mtime_ns), follow_symlinks=False)
         return node
 
@@ -103,8 +105,7 @@ class DirectoryWriter:
             self._ends_in_hole = False
         # after the content: writing takes a file's capabilities away (capabilities(7))
         if attributes.xattrs:
-            for key, value in attributes.xattrs.items():
-                os.setxattr(self._fd, key, value)
+            _set_xattrs(self._fd, attributes)
         os.utime(self._fd, ns=(attributes.mtime_ns, attributes.mtime_ns))
         os.close(self._fd)
         self._open = None
@@ -169,6 +170,19 @@ def _populate(fd: int, directory: Directory) -> None:
     attributes = directory.attributes
     os.fchown(fd, attributes.uid, attributes.gid)
     os.fchmod(fd, stat.S_IMODE(attributes.mode))
-    for key, value in (attributes.xattrs or {}).items():
-        os.setxattr(fd, key, value)
+    _set_xattrs(fd, attributes)
     os.utime(fd, ns=(attributes.mtime_ns, attributes.mtime_ns))
+
+
+def _set_xattrs(target: bytes | int, attributes: Attributes) -> None:
+    for key, value in (attributes.xattrs or {}).items():
+        try:
+            os.setxattr(target, key, value, follow_symlinks=isinstance(target, int))
+        except OSError as error:
+            # ext4 keeps them in one block, and says that there is no space when they are larger
+            if error.errno in _NOT_KEPT or (error.errno == errno.ENOSPC and len(value) > _SMALL):
+                size = len(value)
+                raise Unsupported(
+                    f"xattr {key!r} of {size} bytes: the file system below cannot keep it"
+                ) from error
+            raise

@@ -1,0 +1,248 @@
+"""I11, D3 and D4: archives that want more than they are worth, stopped within their bounds.
+
+Each bomb ends in Corrupt, in bounded memory, and leaves neither files nor descriptors behind.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import resource
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import zstandard
+
+from stacker.base.errors import Corrupt
+from stacker.drivers.images.layers import LayerBuilder, LayerLimits
+from stacker.drivers.images.unpacked import discard
+from stacker.oci import tar
+from stacker.oci.image import LayerFormat
+from tests.support.slowness import SLOWNESS
+
+pytestmark = pytest.mark.root
+SOAK = os.environ.get("STACKER_SOAK") == "1"
+DAMAGED = 10_000 if SOAK else 150
+MIB = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(layers: Any) -> Iterator[None]:
+    before = set(os.listdir(layers.base)), len(os.listdir("/proc/self/fd"))
+    yield
+    assert (set(os.listdir(layers.base)), len(os.listdir("/proc/self/fd"))) == before
+
+
+def sparse_of_8_eib() -> bytes:
+    """Format 1.0, one byte at the end of the largest offset."""
+    real = (1 << 63) - 1
+    text = f"1\n{real - 1}\n1\n".encode().ljust(512, b"\0")
+    member = tarfile.TarInfo("sparse")
+    member.size = 513
+    member.pax_headers = {
+        "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(real),
+    }  # fmt: skip
+    return member.tobuf(tarfile.PAX_FORMAT) + text + b"x" + bytes(511)
+
+
+def deep(levels: int) -> bytes:
+    """Each directory in the one before, by way of symlinks, as no name may be so long."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as out:
+        here = "d"
+        for level in range(levels // 500):
+            path = here + "/d" * 500
+            made = tarfile.TarInfo(path)
+            made.type, made.mode = tarfile.DIRTYPE, 0o755
+            out.addfile(made)
+            link = tarfile.TarInfo(f"s{level}")
+            link.type, link.linkname = tarfile.SYMTYPE, path
+            out.addfile(link)
+            here = f"s{level}"
+    return buffer.getvalue()
+
+
+def of(*members: tarfile.TarInfo) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as out:
+        for member in members:
+            out.addfile(member)
+    return buffer.getvalue()
+
+
+def named(name: str, **pax: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.pax_headers = pax
+    return member
+
+
+BOMBS = {
+    "a sparse file of 8 EiB": sparse_of_8_eib,
+    "a component of 256 bytes": lambda: of(named("n" * 256)),
+    "a name of 4,097 bytes": lambda: of(named("n/" * 2048 + "nn")),
+    "a name of 65 KiB": lambda: of(named("n/" * 33_000 + "f")),
+    "a symlink of 65 KiB": lambda: of(_symlink("l", "t" * 65_000)),
+    "an xattr without a name": lambda: of(named("f", **{"SCHILY.xattr.": "x"})),
+    "an xattr's name of 256 bytes": lambda: of(
+        named("f", **{"SCHILY.xattr.user." + "n" * 251: ""})
+    ),
+    "an xattr of 64 KiB": lambda: of(named("f", **{"SCHILY.xattr.user.x": "v" * 65_536})),
+    "a pax header of 2 MiB": lambda: of(named("f", comment="c" * (2 * MIB))),
+    "a file larger than the layer may be": lambda: _huge(1 << 38),
+}
+
+
+def _symlink(name: str, target: str) -> tarfile.TarInfo:
+    member = named(name)
+    member.type, member.linkname = tarfile.SYMTYPE, target
+    return member
+
+
+def _huge(size: int) -> bytes:
+    member = tarfile.TarInfo("huge")
+    member.size = size
+    return member.tobuf(tarfile.PAX_FORMAT) + bytes(512)
+
+
+@pytest.mark.parametrize("make", BOMBS.values(), ids=BOMBS)
+def test_refused_at_once(layers: Any, make: Any) -> None:
+    data = make()
+    started = time.monotonic()
+    with pytest.raises(Corrupt):
+        layers.build(data)
+    assert time.monotonic() - started < 5 * SLOWNESS
+
+
+@pytest.mark.soak
+def test_ten_thousand_levels(layers: Any) -> None:
+    """No path of the kernel's is so long; nothing recurses over it, nor holds it open."""
+    levels = 10_000 if SOAK or layers.format is LayerFormat.EROFS else 2500
+    result = layers.build(deep(levels), fsck=False)  # fsck.erofs does recurse
+    assert result.entries == levels // 250
+    discard(result.path)
+
+
+ENDLESS = """
+import resource, sys
+from pathlib import Path
+from stacker.base.errors import Corrupt
+from stacker.drivers.images.layers import LayerBuilder
+from stacker.oci.image import LayerFormat
+
+header = sys.stdin.buffer.read(512)
+builder = LayerBuilder(Path(sys.argv[1]), compression="none", format=LayerFormat(sys.argv[2]))
+at_first = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    for number in range(10_000_000 // 2_000):
+        builder.feed(header * 2_000)
+except Corrupt as error:
+    print(error.message)
+builder.abort()
+own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - at_first
+print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not SOAK, reason="half a minute each")
+def test_ten_million_empty_entries(layers: Any) -> None:
+    """The same name each time, and the bound is a million: the rest is not read."""
+    header = tarfile.TarInfo("f").tobuf()
+    done = subprocess.run(
+        [sys.executable, "-c", ENDLESS, layers.path(".layer"), layers.format.value],
+        input=header, capture_output=True, check=True,
+    )  # fmt: skip
+    message, peak_kib = done.stdout.decode().splitlines()
+    assert "more than 1000000 entries" in message
+    assert int(peak_kib) < 256 * 1024
+
+
+def test_memory_of_a_worker_is_bounded(layers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree that does not fit: paths that imply two thousand directories each."""
+    if layers.format is LayerFormat.EROFS:
+        pytest.skip("made in the supervisor, where the entries are what is bounded")
+    from stacker.drivers.images.directory import body
+
+    monkeypatch.setattr(body, "MEMORY", 64 * MIB)
+    data = layers.archive(*(layers.member(f"{n}" + "/d" * 2000) for n in range(200)))
+    with pytest.raises(Corrupt, match="needs more memory than is allowed"):
+        layers.build(data)
+
+
+def test_time_of_a_worker_is_bounded(layers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if layers.format is LayerFormat.EROFS:
+        pytest.skip("made in the supervisor, where the steps are what is bounded")
+    from stacker.drivers.images.directory import body
+
+    monkeypatch.setattr(body, "CPU_S", 1)
+    header = tarfile.TarInfo("f").tobuf() * 2000
+    with pytest.raises(Corrupt, match="takes more than 1 s of processor time"):
+        layers.build(header * 500)
+
+
+def test_damaged_layers_leave_nothing(layers: Any) -> None:
+    """CVE-2026-114236: each one cost podman a descriptor."""
+    data = gzip.compress(layers.archive(layers.member("f", b"x" * 5000)))
+    rounds = DAMAGED if layers.format is LayerFormat.EROFS else DAMAGED // 15
+    for number in range(rounds):
+        cut = data[: 20 + number % (len(data) - 30)]
+        with pytest.raises(Corrupt):
+            layers.build(cut, compression="gzip")
+
+
+def test_the_cost_of_opaque_markers_is_linear(layers: Any) -> None:
+    """CVE-2026-95838: each marker made containerd walk the directory again."""
+
+    def cost(count: int) -> float:
+        files = layers.archive(*(layers.member(f"d/{n}") for n in range(100)))[:-1024]
+        marker = layers.archive(layers.member("d/.wh..wh..opq"))[:512]
+        data = files.rstrip(b"\0")
+        data += bytes(-len(data) % 512) + marker * count
+        before = _cpu()
+        discard(layers.build(data, extract=False).path)
+        return _cpu() - before
+
+    cost(1000)
+    small, large = (min(cost(count) for _ in range(2)) for count in (20_000, 40_000))
+    # twice the markers beside the same files: a bit less than twice the time
+    assert large < 2.2 * small + 0.05
+
+
+def _cpu() -> float:
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+@pytest.mark.soak
+def test_noise_in_compressed_layers(layers: Any, compression: str) -> None:
+    """D5: whatever the decompressors make of it, it ends, soon, with a layer or Corrupt."""
+    if layers.format is LayerFormat.DIRECTORY:
+        pytest.skip("the same decompressors")
+    import random
+
+    random_ = random.Random(5)
+    plain = layers.archive(layers.member("f", random_.randbytes(3000)), layers.directory("d"))
+    pack = gzip.compress if compression == "gzip" else zstandard.compress
+    whole = pack(plain)
+    limits = LayerLimits(uncompressed=1 << 20, tar=tar.Limits(entries=1000))
+    for _ in range(100_000 if SOAK else 500):
+        data = bytearray(whole)
+        for _ in range(random_.randrange(1, 6)):
+            data[random_.randrange(len(data))] = random_.randrange(256)
+        builder = LayerBuilder(layers.path(".layer"), compression=compression, limits=limits)  # type: ignore[arg-type]
+        started = time.monotonic()
+        try:
+            builder.feed(bytes(data))
+            builder.finish()
+        except Corrupt:
+            pass
+        finally:
+            builder.abort()
+        assert time.monotonic() - started < 1 * SLOWNESS
