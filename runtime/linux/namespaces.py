@@ -37,6 +37,10 @@ _unshare = function("unshare", ctypes.c_int)
 _setns = function("setns", ctypes.c_int, ctypes.c_int)
 
 
+CLONE_FS = 0x200
+"""unshare(2): a working directory, root and umask of one's own."""
+
+
 def unshare(flags: int) -> None:
     _unshare(flags)
 

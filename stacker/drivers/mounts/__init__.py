@@ -9,5 +9,6 @@ from __future__ import annotations
 
 from stacker.drivers.mounts.erofs import Method
 from stacker.drivers.mounts.mounts import Mounts
+from stacker.drivers.mounts.overlay import Way
 
-__all__ = ["Method", "Mounts"]
+__all__ = ["Method", "Mounts", "Way"]

@@ -13,8 +13,7 @@ from typing import Self
 
 from runtime.linux import mount as linux
 
-DESCRIPTOR = "/proc/self/fd/"
-"""What a path begins with that is given by a descriptor."""
+DESCRIPTORS = "/proc/self/fd"
 _STRING_MAX = 255  # fsconfig(2) copies strings of at most this length
 _LOG_MAX = 8192
 
@@ -49,7 +48,7 @@ class Context:
         """A path as a string; one that is too long goes through a descriptor's name."""
         if len(os.fsencode(path)) > _STRING_MAX:
             self._paths.append(os.open(path, os.O_PATH | os.O_CLOEXEC))
-            path = f"{DESCRIPTOR}{self._paths[-1]}"
+            path = f"{DESCRIPTORS}/{self._paths[-1]}"
         linux.fsconfig_string(self._fd, key, path)
 
     def attach(self, target: str, attributes: int) -> None:
@@ -69,6 +68,11 @@ class Context:
             return ""
         # each message starts with its level: "e ", "w " or "i "
         return "; ".join(line[2:] for line in lines if line.startswith("e "))
+
+
+def is_named(path: str) -> bool:
+    """Whether the mount table says where a layer is: one that was a descriptor it does not."""
+    return path.startswith("/") and not path.startswith(DESCRIPTORS)
 
 
 def unmount(target: Path) -> None:

@@ -18,6 +18,7 @@ import anyio.to_thread
 
 from stacker.base.errors import Denied, Failed
 from stacker.drivers.mounts.erofs import Method
+from stacker.drivers.mounts.overlay import Way
 from stacker.drivers.mounts.probe import probe
 from stacker.drivers.mounts.tree import MountTree, stands
 
@@ -27,9 +28,17 @@ T = TypeVar("T")
 class Mounts:
     """The mounts below one run directory."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(
+        self,
+        run: Path,
+        *,
+        methods: Sequence[Method] = tuple(Method),
+        ways: Sequence[Way] = tuple(Way),
+    ) -> None:
+        """`methods` and `ways` are tried in their order; fewer stand for an older kernel."""
         self._run = run
-        self._tree = MountTree(run)
+        self._methods = tuple(methods)
+        self._tree = MountTree(run, methods, ways)
         self._lock = anyio.Lock()
         self._prepared = False
 
@@ -49,7 +58,9 @@ class Mounts:
         async with self._lock:
             await self._prepare()
             where = directory or self._run
-            return await self._do(f"probe EROFS in {where}", lambda: probe(where, self._run))
+            return await self._do(
+                f"probe EROFS in {where}", lambda: probe(where, self._run, self._methods)
+            )
 
     async def mount_rootfs(
         self,

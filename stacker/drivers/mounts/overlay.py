@@ -2,7 +2,7 @@
 
 Called by `mounts`. On Linux 6.8 and later through fsconfig, a layer a call; before that through
 mount(2), whose options must fit one page: paths that are too long for it, or that hold characters
-which the option parser splits at, are named by descriptors.
+which the option parser splits at, are given as descriptors.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import enum
 import errno
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from runtime.linux import mount as linux
+from runtime.linux.namespaces import CLONE_FS, unshare
 from stacker.base.errors import Denied, Failed, NoSpace, StackerError, Unsupported
-from stacker.drivers.mounts.context import DESCRIPTOR, Context
+from stacker.drivers.mounts.context import DESCRIPTORS, Context
 
 SETTINGS = {
     # no features whose xattrs a container could forge in its upper directory on another host
@@ -86,13 +88,38 @@ def _classic(
     options = _options(paths, settings)
     opened: list[int] = []
     try:
-        if len(os.fsencode(options)) >= _PAGE or any(_SPECIAL & set(path) for path in paths):
-            opened = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths]
-            options = _options([f"{DESCRIPTOR}{fd}" for fd in opened], settings)
-        linux.mount("stacker", os.fspath(target), "overlay", 0, options)
+        if len(os.fsencode(options)) < _PAGE and not any(_SPECIAL & set(path) for path in paths):
+            linux.mount("stacker", os.fspath(target), "overlay", 0, options)
+            return
+        for path in paths:
+            opened.append(os.open(path, os.O_PATH | os.O_CLOEXEC))  # noqa: PERF401 closed below
+        _mount_among_descriptors(target, _options([str(fd) for fd in opened], settings))
     finally:
         for fd in opened:
             os.close(fd)
+
+
+def _mount_among_descriptors(target: Path, options: str) -> None:
+    """Mounts with the descriptors' directory as the working directory, where their numbers are
+    names, the shortest there are: the options have room for all the layers overlayfs can stack.
+
+    The directory is a thread's own, which ends with the call.
+    """
+    failed: list[OSError] = []
+
+    def run() -> None:
+        try:
+            unshare(CLONE_FS)
+            os.chdir(DESCRIPTORS)
+            linux.mount("stacker", os.fspath(target), "overlay", 0, options)
+        except OSError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
 
 
 def _options(paths: list[str], settings: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from stacker.base.errors import Failed, Unsupported
@@ -46,7 +47,7 @@ def probe_image() -> bytes:
     return bytes(buffer.data)
 
 
-def probe(directory: Path, run: Path) -> Method:
+def probe(directory: Path, run: Path, methods: Sequence[Method]) -> Method:
     """Mounts the image, kept in `directory`, below `run`, and reads the file back."""
     name = f".probe-{secrets.token_hex(4)}"
     image, target = directory / name, run / f"{name}-mount"
@@ -57,7 +58,7 @@ def probe(directory: Path, run: Path) -> Method:
         image.unlink(missing_ok=True)
         raise Failed(f"probe EROFS in {directory}: {error.strerror}") from error
     try:
-        method = mount_erofs(image, target)
+        method = mount_erofs(image, target, methods)
         try:
             if (target / "probe").read_bytes() != _CONTENT:
                 raise Unsupported(f"probe EROFS in {directory}: the file reads back wrong")

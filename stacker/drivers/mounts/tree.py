@@ -17,7 +17,7 @@ from pathlib import Path
 
 from runtime.linux import mount as linux
 from stacker.base.errors import Failed
-from stacker.drivers.mounts.context import DESCRIPTOR, unmount
+from stacker.drivers.mounts.context import is_named, unmount
 from stacker.drivers.mounts.erofs import Method, mount_erofs
 from stacker.drivers.mounts.overlay import Way, mount_overlay
 from stacker.drivers.mounts.table import Mounted, read_table
@@ -31,12 +31,12 @@ _SHARED_MEMORY = "stacker-shm"
 class MountTree:
     """The mounts of one supervisor."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, methods: Sequence[Method], ways: Sequence[Way]) -> None:
         self._run = run
         self._layers = run / "layers"
         # what did not work once will not the next time, and makes noise in the kernel's log
-        self._methods: tuple[Method, ...] = tuple(Method)
-        self._ways: tuple[Way, ...] = tuple(Way)
+        self._methods = tuple(methods)
+        self._ways = tuple(ways)
 
     def prepare(self) -> None:
         """Makes the run directory a private mount of its own. Idempotent."""
@@ -105,8 +105,8 @@ class MountTree:
         _remove_directory(target)
         left = [mounted for mounted in table if mounted.target != target]
         lowers = {lower for mounted in ours for lower in mounted.lowers}
-        unnamed = any(lower.startswith(DESCRIPTOR) for lower in lowers)
-        self._drop_layers(left, None if unnamed else lowers)
+        named = all(map(is_named, lowers))
+        self._drop_layers(left, lowers if named else None)
 
     def sweep(self, needed: Collection[Path]) -> None:
         """Unmounts what is not needed at its target, then every layer left unused."""
@@ -161,7 +161,7 @@ class MountTree:
                 used.update(mounted.lowers)
             elif mounted.filesystem == "erofs" and mounted.target.parent == self._layers:
                 places.append(mounted.target)
-        if any(lower.startswith(DESCRIPTOR) for lower in used):
+        if not all(map(is_named, used)):
             # the table does not say what these are: whoever unmounts the last one sweeps
             return
         for place in places:
@@ -190,8 +190,7 @@ class MountTree:
         found = [on_target[0].option("upperdir") or "", *on_target[0].lowers]
         # long paths were named by descriptors, which say nothing any more
         return len(wanted) == len(found) and all(
-            path == want or path.startswith(DESCRIPTOR)
-            for want, path in zip(wanted, found, strict=True)
+            path == want or not is_named(path) for want, path in zip(wanted, found, strict=True)
         )
 
     def _unmount_all(self, target: Path) -> None:

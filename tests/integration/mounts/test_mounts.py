@@ -16,9 +16,9 @@ import pytest
 
 from runtime.linux import mount as linux
 from stacker.base.errors import Corrupt, NotFound
-from stacker.drivers.mounts import Method, Mounts
+from stacker.drivers.mounts import Method, Mounts, Way
 from stacker.drivers.mounts.context import unmount
-from stacker.drivers.mounts.overlay import SETTINGS, _classic
+from stacker.drivers.mounts.overlay import SETTINGS, _classic, mount_overlay
 from stacker.drivers.mounts.table import read_table
 from stacker.oci import whiteout
 from stacker.oci.erofs.nodes import Attributes, Directory
@@ -27,6 +27,10 @@ from stacker.oci.erofs.writer import Writer
 pytestmark = pytest.mark.root
 
 FILE = stat.S_IFREG | 0o644
+KERNELS = {
+    "this kernel": (tuple(Method), tuple(Way)),
+    "5.10": ((Method.LOOP,), (Way.CLASSIC,)),
+}
 ROOT = Attributes(mode=stat.S_IFDIR | 0o755)
 IMPLIED = Attributes(mode=stat.S_IFDIR | 0o755, xattrs={whiteout.IMPLIED: b""})
 
@@ -72,10 +76,11 @@ def backing_file(source: str) -> str:
 class Host:
     """A run directory, and containers by name."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, kernel: str = "this kernel") -> None:
         self.base = base
         self.run = base / "run"
-        self.mounts = Mounts(self.run)
+        methods, ways = KERNELS[kernel]
+        self.mounts = Mounts(self.run, methods=methods, ways=ways)
 
     def target(self, name: str) -> Path:
         return self.run / "rootfs" / name
@@ -95,9 +100,10 @@ class Host:
         return [backing_file(source) for source in found]
 
 
-@pytest.fixture
-async def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
+@pytest.fixture(params=KERNELS)
+async def host(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
+    """Every test once as this kernel can, and once as an old one would do it."""
+    return Host(tmp_path, request.param)
 
 
 async def test_layers_are_stacked_and_shared(host: Host, tmp_path: Path) -> None:
@@ -252,12 +258,14 @@ async def test_an_image_without_layers(host: Host) -> None:
     await host.mounts.close()
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("length", [1, 60])
-async def test_many_layers_and_long_paths(tmp_path: Path, length: int) -> None:
-    """Paths over 255 bytes do not fit fsconfig, and are not named in the mount table."""
+async def test_many_layers_and_long_paths(tmp_path: Path, length: int, kernel: str) -> None:
+    """Paths over 255 bytes do not fit fsconfig, many do not fit the options of mount(2); neither
+    are then named in the mount table."""
     base = tmp_path / ("long" * length) / ("path" * length)
     base.mkdir(parents=True)
-    host = Host(base)
+    host = Host(base, kernel)
     layers = [image(base / f"{number}", {f"f{number}": b""}) for number in range(130)]
     target = await host.mount("c", *layers)
     assert len(os.listdir(target)) == 130
@@ -270,6 +278,23 @@ async def test_many_layers_and_long_paths(tmp_path: Path, length: int) -> None:
     await host.mounts.unmount_rootfs(second)
     assert host.mounted("erofs") == []
     await host.mounts.close()
+
+
+@pytest.mark.parametrize("way", Way)
+def test_as_many_layers_as_overlayfs_can_stack(tmp_path: Path, way: Way) -> None:
+    lowers = [tmp_path / "layers" / f"{number:032}" for number in range(500)]
+    for lower in lowers:
+        lower.mkdir(parents=True)
+        (lower / lower.name).touch()
+    upper, work, target = (tmp_path / name for name in ("upper", "work", "target"))
+    for directory in (upper, work, target):
+        directory.mkdir()
+    # before Linux 6.8 there is one way only, which the other falls back to
+    mount_overlay(lowers, upper=upper, work=work, target=target, ways=(way, Way.CLASSIC))
+    try:
+        assert len(os.listdir(target)) == 500
+    finally:
+        unmount(target)
 
 
 @pytest.mark.parametrize("name", ["plain", "odd:,\\ name", "long" * 50])
