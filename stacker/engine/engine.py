@@ -22,6 +22,7 @@ from stacker.engine import declare, look
 from stacker.engine.contents import Contents
 from stacker.engine.endure import endure
 from stacker.engine.image_store import ImageStore
+from stacker.engine.keep_room import images_in_use, keep_room
 from stacker.engine.loops import Loops
 from stacker.engine.observe import observe, observe_containers
 from stacker.engine.ports import ExecSession, State, WatchFiles
@@ -90,6 +91,7 @@ class Engine:
             ("keep events", self._tools.bus.keep),
             ("follow exits", partial(follow_exits, self._tools, self._wake)),
             ("follow networks", partial(follow_networks, self._tools, self._wake_all)),
+            ("keep room", partial(keep_room, self._tools, self.images_in_use)),
         ):
             self._group.start_soon(endure, task, run)
         for loop in self._loops.values():
@@ -255,6 +257,10 @@ class Engine:
                 declared = desired.stack.services.get(record.service) if desired else None
                 return await look.inspect(self._tools, record, declared)
         raise NotFound(f"stack {stack} has no container {name}")
+
+    def images_in_use(self) -> frozenset[str]:
+        """Return what no image may be removed for: see ``keep_room``."""
+        return images_in_use(self._tools, self._loops.values())
 
     @property
     def apparmor(self) -> str:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from stacker.oci.image import Image
 from stacker.oci.progress import PullProgress
+from stacker.oci.usage import Pruned, Retention, StoreUsage
 from stacker.plan.container_specs import (
     ExecRequest,
     ExecResult,
@@ -52,6 +53,14 @@ class Images(Protocol):
         ...
 
     async def load(self, source: Path) -> tuple[Image, ...]: ...
+
+    async def usage(self, *, in_use: Collection[str] = ()) -> StoreUsage:
+        """Measure what images take; ``in_use`` are ids, digests or full references."""
+        ...
+
+    async def prune(self, retention: Retention, *, in_use: Collection[str]) -> Pruned:
+        """Remove what the retention lets go, and all content that nothing needs then."""
+        ...
 
     async def import_tar(
         self, source: Path, *, reference: str, changes: Sequence[str], message: str

@@ -205,6 +205,16 @@ class StackLoop:
                 self._tools.bus.emit("warning", message, stack=self.name)
             self._is_kept = False
 
+    def image_names(self) -> frozenset[str]:
+        """What the declaration names as images, and one that is not accepted yet."""
+        known = (self.desired, self._candidate.desired if self._candidate else None)
+        return frozenset(
+            service.image
+            for desired in known
+            if desired is not None
+            for service in desired.stack.services.values()
+        )
+
     def wake(self) -> None:
         self._woken.set()
 

@@ -25,6 +25,8 @@ class ImageUsage:
     used_at: float
     """When it was named last, or last seen in use (seconds since the epoch)."""
     in_use: bool
+    from_registry: bool = True
+    """It was pulled, so that it can be had again; not imported, loaded or put here by others."""
 
     @property
     def unique_bytes(self) -> int:
@@ -67,6 +69,8 @@ class Retention:
     """From this share of the file system in use on, the least recently used go, one by one ..."""
     until: float = 0.8
     """... until no more than this share is in use."""
+    only_from_registries: bool = False
+    """None of those that only this store may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,7 @@ def expired(
     """The images that go whatever room there is, each with its cause."""
     for image in images:
         unused_s = now - image.used_at
-        if image.in_use:
+        if not _may_go(image, retention):
             continue
         if retention.untagged and not image.tagged:
             yield image, "its tag has moved on"
@@ -109,7 +113,11 @@ def next_to_go(
     full = 1 - usage.available_bytes / usage.disk_bytes
     if full < (retention.until if reached else retention.full_at):
         return None
-    unused = [image for image in usage.images if not image.in_use]
+    unused = [image for image in usage.images if _may_go(image, retention)]
     if not unused:
         return None
     return min(unused, key=lambda image: image.used_at), f"the disk is {full:.0%} full"
+
+
+def _may_go(image: ImageUsage, retention: Retention) -> bool:
+    return not image.in_use and (image.from_registry or not retention.only_from_registries)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from stacker.daemon.claim import claim
+from stacker.daemon.settings import Settings
+from stacker.daemon.wiring import running_engine
+from stacker.plan.declaration import Declaration
 from tests.scenarios.conftest import a_stacker
 from tests.support.supervisor import IMAGE, Stacker, eventually
 
@@ -54,3 +60,30 @@ def test_a_form_that_does_not_exist(tmp_path: Path) -> None:
     done = stacker("daemon", "--layers", "zip")
     assert done.returncode == 64
     assert "--layers" in done.stderr
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A unix socket's path has no room for more than 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="sk-", dir="/tmp") as path:
+        yield Path(path)
+
+
+async def test_what_is_declared_and_what_runs_is_in_use(
+    busybox_tar: Path, short_path: Path
+) -> None:
+    """By the name in the declaration, and by the id of the image a container was made from."""
+    settings = Settings(root=short_path / "root", run=short_path / "run")
+    claimed = claim(settings, group_id=None)
+    file = short_path / "stack.yaml"
+    file.write_text(STACK)
+    async with running_engine(settings) as engine:
+        image = await engine.images.import_image(str(busybox_tar), reference=IMAGE, changes=())
+        assert engine.images_in_use() == frozenset()
+        outcome = await engine.up(Declaration(files=(str(file),), working_dir=str(short_path)))
+        done = await engine.wait(outcome.stack, outcome.generation, healthy=False)
+        assert done.ok, done.problems
+        assert engine.images_in_use() == {image.id, f"docker.io/{IMAGE}"}
+        await engine.down(outcome.stack, volumes=True, timeout_s=0)
+        assert engine.images_in_use() == frozenset()
+    del claimed

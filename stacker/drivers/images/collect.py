@@ -32,7 +32,7 @@ class Collected:
 def collect(store: Store, *, pinned: Collection[Digest], in_use: Collection[str] = ()) -> Collected:
     """Remove blobs and layers that nothing leads to; `in_use` as in `measure`."""
     needed = set(pinned)
-    for reach, _ in _reaches(store):
+    for reach, *_ in _reaches(store):
         needed |= reach.digests
     for image_id in _digests(in_use):
         needed |= of_id(store, image_id)
@@ -58,7 +58,7 @@ def measure(store: Store, *, in_use: Collection[str] = ()) -> StoreUsage:
         disk = os.statvfs(store.places.root)
 
     found = list(_reaches(store))
-    users = Counter(digest for reach, _ in found for digest in reach.digests)
+    users = Counter(digest for reach, *_ in found for digest in reach.digests)
     return StoreUsage(
         images=tuple(_usage(store, each, sizes, users, in_use) for each in found),
         size_bytes=sum(sizes.values()),
@@ -71,12 +71,12 @@ def measure(store: Store, *, in_use: Collection[str] = ()) -> StoreUsage:
 
 def _usage(
     store: Store,
-    found: tuple[Reach, tuple[str, ...]],
+    found: tuple[Reach, tuple[str, ...], bool],
     sizes: Counter[Digest],
     users: Counter[Digest],
     in_use: Collection[str],
 ) -> ImageUsage:
-    reach, references = found
+    reach, references, pulled = found
     own = {reach.image_id, str(reach.manifest_digest), *references}
     return ImageUsage(
         references=references,
@@ -86,17 +86,21 @@ def _usage(
         shared_bytes=sum(sizes[digest] for digest in reach.digests if users[digest] > 1),
         used_at=store.used.at(reach.manifest_digest),
         in_use=not own.isdisjoint(in_use),
+        from_registry=pulled,
     )
 
 
-def _reaches(store: Store) -> Iterator[tuple[Reach, tuple[str, ...]]]:
-    """What each manifest of the catalog leads to, and the names it has."""
+def _reaches(store: Store) -> Iterator[tuple[Reach, tuple[str, ...], bool]]:
+    """What each manifest of the catalog leads to, the names it has, and whether it was pulled."""
     names: dict[Digest, list[str]] = {}
     entries = {entry.digest: entry for entry in store.catalog.entries()}
+    pulled: set[Digest] = set()
     for entry in store.catalog.entries():
         names.setdefault(entry.digest, []).append(catalog.name_of(entry) or str(entry.digest))
+        if catalog.SOURCE_DIGEST in entry.annotations:
+            pulled.add(entry.digest)
     for digest, entry in entries.items():
-        yield Reach(store, entry), tuple(sorted(names[digest]))
+        yield Reach(store, entry), tuple(sorted(names[digest])), digest in pulled
 
 
 def _digests(texts: Collection[str]) -> Iterator[Digest]:

@@ -35,6 +35,7 @@ from tests.registries.debian import DebianRegistry, run
 from tests.registries.made import TinyImage, dependent_layers, member, tar_of
 from tests.registries.scripted import ScriptedRegistry
 
+ROUNDS = 100 if os.environ.get("STACKER_SOAK") == "1" else 4
 SMALL = tar_of(member("small", b"s" * 10))
 LARGE = tar_of(member("large", random.Random(2).randbytes(3_000_000)))
 
@@ -65,6 +66,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.soak
 async def test_killed_at_any_moment(
     registry: DebianRegistry,
     layout: Path,
@@ -75,7 +77,7 @@ async def test_killed_at_any_moment(
     name = f"{registry.host}/killed:1"
     registry.skopeo(f"oci:{layout}:t", f"docker://{name}")
     chance = random.Random(7)
-    for _ in range(6):
+    for _ in range(ROUNDS):
         await anyio.to_thread.run_sync(
             _pull_and_kill, root, name, layer_format, chance.uniform(0, 0.4)
         )
@@ -113,6 +115,50 @@ def _check_content(root: Path) -> None:
         assert record["diffId"] == f"sha256:{layer.stem}"
     json.loads((root / "images/index.json").read_bytes())
     assert all(path.suffix == ".blob" for path in (root / "partial").iterdir())
+
+
+@pytest.mark.soak
+async def test_power_lost_at_any_moment(
+    registry: DebianRegistry,
+    layout: Path,
+    root: Path,
+    open_images: OpenImages,
+    layer_format: LayerFormat,
+) -> None:
+    """What was not synced may have any content afterwards, or be gone; names may be older ones."""
+    name = f"{registry.host}/power:1"
+    registry.skopeo(f"oci:{layout}:t", f"docker://{name}")
+    chance = random.Random(11)
+    for boot in range(ROUNDS):
+        await anyio.to_thread.run_sync(
+            _pull_and_kill, root, name, layer_format, chance.uniform(0, 0.4)
+        )
+        await anyio.to_thread.run_sync(_lose, root, chance)
+        images = open_images(boot_id=f"boot {boot}")
+        image = await images.find(name)
+        assert image is None or len(image.layers) == 4
+        await anyio.to_thread.run_sync(_check_content, root)
+        assert len((await images.ensure(name)).layers) == 4
+        await images.remove(name)
+
+
+def _lose(root: Path, chance: random.Random) -> None:
+    marks = sorted((root / "unsynced").iterdir())
+    for path in [root / mark.name.replace("=", "/") for mark in marks]:
+        kind = chance.choice(("kept", "zeros", "cut", "gone"))
+        if not path.exists() or kind == "kept":
+            continue
+        if path.is_dir():
+            discard(path / "etc")  # some of its files
+        elif kind == "gone":
+            path.unlink()
+        else:
+            size = path.stat().st_size
+            os.truncate(path, 0)
+            os.truncate(path, size if kind == "zeros" else size // 2)
+    index = root / "images/index.json"
+    if chance.random() < 0.3 and index.exists():
+        os.truncate(index, 0)
 
 
 @pytest.fixture

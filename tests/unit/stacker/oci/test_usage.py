@@ -37,6 +37,16 @@ def test_expired(retention: Retention, gone: list[ImageUsage]) -> None:
     assert all(cause for _, cause in found)
 
 
+def test_what_only_this_store_has_may_be_kept() -> None:
+    made_here = replace(TAGGED, from_registry=False)
+    for retention in (
+        Retention(unused_for_s=0),
+        Retention(unused_for_s=0, only_from_registries=True),
+    ):
+        found = [image for image, _ in expired([made_here], retention, now=1100.0)]
+        assert found == ([] if retention.only_from_registries else [made_here])
+
+
 def test_unique_is_what_removing_gives_back() -> None:
     assert TAGGED.unique_bytes == 60
 
