@@ -31,6 +31,7 @@ SUITES = (
     "tests/integration/runtime/test_rootless.py",
     "tests/conformance/test_resources.py",
     "tests/integration/mounts",
+    "tests/integration/layers/test_changesets.py",
 )
 """Tests that run everywhere, here on Linux 6.1 with cgroup v2, systemd and AppArmor."""
 
@@ -41,6 +42,7 @@ NETWORKED = (
     "tests/vm/guest",
     "tests/scenarios/test_example.py",
     "tests/scenarios/test_runtimes.py",
+    "tests/scenarios/test_layers.py",
 )
 """Beside them, on the other processor. Only these touch links, ports and sysctls: each other's
 leaks they would report."""

@@ -27,6 +27,7 @@ _FORMATS = {
     tar.Kind.DIRECTORY: stat.S_IFDIR,
     tar.Kind.FIFO: stat.S_IFIFO,
 }
+_FILE = stat.S_IFREG
 _WHITEOUT = Attributes(mode=stat.S_IFCHR)
 _XATTRS_KEPT = (b"user.", b"security.capability", b"system.posix_acl_")
 _XATTR_MAX = 65_535  # one less than XATTR_SIZE_MAX: the format of EROFS has 16 bits for it
@@ -63,7 +64,8 @@ class LayerTree:
 
     def _entry(self, entry: tar.Entry) -> None:
         path, kind = entry.name, entry.kind
-        if whiteout.is_reserved(path.rpartition(b"/")[2]):
+        # the first test is the quick one: hardly any path has the prefix anywhere
+        if whiteout.PREFIX in path and whiteout.is_reserved(path.rpartition(b"/")[2]):
             if kind is not tar.Kind.FILE or entry.size:
                 raise Corrupt(f"{path!r}: a whiteout is an empty file")
             self._changes.whiteout(path)
@@ -112,7 +114,8 @@ class LayerTree:
 
 def _attributes(entry: tar.Entry) -> Attributes:
     return Attributes(
-        mode=_FORMATS[entry.kind] | entry.mode,
+        # an Enum is hashed by Python code, and nearly all entries are files
+        mode=(_FILE if entry.kind is tar.Kind.FILE else _FORMATS[entry.kind]) | entry.mode,
         uid=entry.uid,
         gid=entry.gid,
         mtime_ns=entry.mtime_ns,

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stacker.drivers.images.unpacked import discard
+from stacker.oci.image import LayerFormat
 from tests.integration.layers.conftest import EXAMPLES
 
 pytestmark = pytest.mark.root
@@ -148,6 +149,41 @@ def test_a_real_tree_equals_what_tar_unpacks(layers: Any, tmp_path: Path) -> Non
         found, expected = layers.snapshot(root), layers.snapshot(unpacked)
         assert found.keys() == expected.keys()
         assert found == expected
+
+
+KINDS_OF_DUMP = {
+    "regular file": stat.S_IFREG, "directory": stat.S_IFDIR, "char dev": stat.S_IFCHR,
+    "block dev": stat.S_IFBLK, "FIFO file": stat.S_IFIFO, "symlink file": stat.S_IFLNK,
+}  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("dump.erofs") is None, reason="dump.erofs is not installed")
+def test_dump_erofs_counts_what_is_there(layers: Any, tmp_path: Path) -> None:
+    """Another reader of the format: the superblock's counts, and every inode's kind and size."""
+    if layers.format is LayerFormat.DIRECTORY:
+        pytest.skip("no image")
+    make_tree(tmp_path)
+    packed = subprocess.run(
+        ["tar", "--format=pax", "-cf", "-", "-C", tmp_path, "."], check=True, capture_output=True
+    ).stdout
+    image = layers.build(packed).path
+    with layers.mounted(image) as root:
+        found = layers.snapshot(root)
+    inodes = {value[6]: value for value in found.values()}  # hard links once
+    said = dict(
+        line.split(":", 1)
+        for option in ("-s", "-S")
+        for line in subprocess.run(
+            ["dump.erofs", option, image], check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+        if ":" in line
+    )
+    assert int(said["Filesystem inode count"]) == len(inodes)
+    for name, kind in KINDS_OF_DUMP.items():
+        # it counts names
+        expected = sum(value[0] == kind for value in found.values())
+        assert int(said[f"Filesystem {name} count"]) == expected, name
+    assert int(said["Filesystem blocks"]) * 4096 == image.stat().st_size
 
 
 def make_tree(root: Path) -> None:
