@@ -52,6 +52,7 @@ def main(argv: list[str]) -> int:
         if top.on("help") or not top.operands:
             _show_help()
             return 0 if top.on("help") else USAGE
+        report.check()
         return _run(top, report)
     except UsageError as error:
         report.fail(str(error))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
+from runtime.errors import step
 from runtime.wire import json
 
 MANAGERS = ("cgroupfs", "systemd", "disabled")
@@ -15,16 +17,23 @@ ROOTLESS = ("auto", "true", "false")
 class Report:
     """Errors go to stderr and to the log; warnings to the log, or to stderr when there is none.
 
-    The log is what `--log` names, a file or a pipe: one JSON object or one line a message, as runc
-    writes them. A log that cannot be written is no reason to fail.
+    The log is what `--log` names, a file or a pipe, with crun's `file:` before it or without: one
+    JSON object or one line a message, as runc writes them. One that cannot be opened is refused
+    at once; one that later cannot be written is no reason to fail.
     """
 
     __slots__ = ("_debug", "_format", "_path")
 
     def __init__(self, path: str = "", kind: str = "text", *, debug: bool = False) -> None:
-        self._path = path
+        self._path = path.removeprefix("file:")
         self._format = kind
         self._debug = debug
+
+    def check(self) -> None:
+        """Whether the log can be opened, before anything is done that it would tell of."""
+        if self._path:
+            with step(f"--log: open {self._path}"):
+                os.close(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644))
 
     def fail(self, text: str) -> None:
         text = one_line(text)

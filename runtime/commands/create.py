@@ -9,11 +9,13 @@ from runtime.container import directory
 from runtime.errors import SpecInvalid
 from runtime.launch.parent import create
 from runtime.launch.prepare import Request
+from runtime.linux.fds import FIRST_PRESERVED, came_with_us
 from runtime.spec.read import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
+    from collections.abc import Callable
 
     from runtime.commands.arguments import Arguments
     from runtime.commands.context import Context
@@ -30,7 +32,6 @@ FLAGS = (
     switch("no-new-keyring", "", "keep the session keyring of the caller"),
 )
 _MOST_FDS = 1024
-_FIRST_FD = 3  # SD_LISTEN_FDS_START
 
 
 def run(context: Context, arguments: Arguments) -> int:
@@ -55,7 +56,7 @@ def create_from(
         pivot=not arguments.on("no-pivot"),
         new_keyring=not arguments.on("no-new-keyring"),
         rootless=context.rootless,
-        preserved_fds=preserved_fds(arguments, listened),
+        preserved_fds=preserved_fds(arguments, context.report.warn, listened),
         listen_fds=listened,
         listen_names=os.environ.get("LISTEN_FDNAMES", "") if listened else "",
         notify=bool(os.environ.get("NOTIFY_SOCKET")),
@@ -78,13 +79,21 @@ def listen_fds() -> int:
     return min(int(count), _MOST_FDS)
 
 
-def preserved_fds(arguments: Arguments, listened: int = 0) -> int:
-    """How many from 3 on; each must be open, or the program would get one of ours in its place."""
+def preserved_fds(
+    arguments: Arguments, warn: Callable[[str], None], listened: int = 0
+) -> tuple[int, ...]:
+    """The descriptors that the program gets: those of $LISTEN_FDS and of the N after them.
+
+    Called before anything of ours is opened that could take the place of one that is not there.
+    """
     asked = arguments.number("preserve-fds", 0, 0, _MOST_FDS)
-    for fd in range(_FIRST_FD, _FIRST_FD + listened + asked):
-        try:
-            os.fstat(fd)
-        except OSError as error:
-            what = "LISTEN_FDS" if fd < _FIRST_FD + listened else f"--preserve-fds {asked}"
-            raise SpecInvalid(f"{what}: file descriptor {fd} is not open") from error
-    return listened + asked
+    sockets = range(FIRST_PRESERVED, FIRST_PRESERVED + listened)
+    for fd in sockets:
+        if not came_with_us(fd):
+            raise SpecInvalid(f"LISTEN_FDS: file descriptor {fd} is not open")
+    others = range(sockets.stop, sockets.stop + asked)
+    open_ones = tuple(fd for fd in others if came_with_us(fd))
+    if len(open_ones) < asked:
+        # as crun: who asks for many means all there are; runc asks for each
+        warn(f"--preserve-fds {asked}: {asked - len(open_ones)} of them are not open")
+    return (*sockets, *open_ones)

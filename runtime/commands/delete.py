@@ -13,7 +13,7 @@ from runtime.container import directory
 from runtime.container.identity import open_process
 from runtime.container.state import oci_state
 from runtime.container.status import CREATED, STOPPED, require
-from runtime.errors import RuntimeFault, StateConflict
+from runtime.errors import KernelFault, RuntimeFault, StateConflict
 from runtime.linux.signals import signal
 
 TYPE_CHECKING = False
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from runtime.commands.lookup import Found
 
 FLAGS = (switch("force", "f", "kill what still runs, and forgive absence"), REGEX)
-_DEATH_AWAITED = 10_000  # milliseconds
+_DEATH_EXPECTED = 500  # milliseconds
+_DEATH_AWAITED = 10_000
 
 
 def run(context: Context, arguments: Arguments) -> int:
@@ -50,6 +51,10 @@ def delete(context: Context, identity: str, *, force: bool) -> None:
     found.cgroup.kill()
     found.cgroup.remove()
     resctrl.remove(found.state.rdt)
+    if found.state.shared_root:
+        from runtime.rootfs.shared import take_root_away
+
+        take_root_away(found.state.rootfs, found.state.shared_root)
     try:
         hooks = late_hooks(context, identity, "poststop")
     except RuntimeFault as error:
@@ -74,8 +79,19 @@ def kill_container(found: Found) -> None:
         found.cgroup.kill()
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
-        poll.poll(_DEATH_AWAITED)
+        if not poll.poll(_DEATH_EXPECTED):
+            # in a freezer of version 1 that is not ours, which holds it back from dying
+            _bring_back(found)
+            poll.poll(_DEATH_AWAITED)
     except ProcessLookupError:
         return
     finally:
         os.close(pidfd)
+
+
+def _bring_back(found: Found) -> None:
+    try:
+        found.cgroup.add(found.state.pid)
+    except KernelFault:
+        # it has died, or its cgroup is not there: the deadline tells
+        return

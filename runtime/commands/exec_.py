@@ -13,6 +13,7 @@ from runtime.container.identity import open_process
 from runtime.container.state import oci_state
 from runtime.container.status import require
 from runtime.errors import RuntimeFault, SpecInvalid
+from runtime.launch.home import find_home
 from runtime.launch.parent import execute
 from runtime.launch.prepare import Request, prepare_exec
 from runtime.linux.sockets import packet_pair
@@ -77,6 +78,7 @@ def _exec(context: Context, arguments: Arguments) -> int:
     detach = arguments.on("detach")
     if process.terminal and process.console_size is None and not detach:
         process = process.changed(console_size=screen_size())
+    preserved = preserved_fds(arguments, context.report.warn)
     ours, sent = packet_pair()
     request = Request(
         id=identity,
@@ -85,18 +87,32 @@ def _exec(context: Context, arguments: Arguments) -> int:
         console_socket=absolute(arguments.text("console-socket")),
         console=None if detach else sent,
         pidfd_socket=absolute(arguments.text("pidfd-socket")),
-        preserved_fds=preserved_fds(arguments),
+        preserved_fds=preserved,
     )
     if not detach:
         adopt_orphans()
     pidfd = open_process(found.state.pid, found.state.start_time)
     plan = plan_entry(found.state.pid, pidfd)
     cgroup = sub_cgroup(found.cgroup, arguments.texts("cgroup"))
-    job = prepare_exec(request, spec, process, cgroup, plan, context.report.warn)
+    root = found.state.rootfs if found.state.shared_root else "/"
+    job = prepare_exec(request, spec, process, cgroup, plan, context.report.warn, root)
+    if not any(entry.startswith("HOME=") and len(entry) > 5 for entry in process.env):
+        job = job.changed(home=_home(found.state.pid, process.user.uid))
     job = job.changed(hook_state=oci_state(found.state, found.status))
     pid = execute(job, absolute(arguments.text("pid-file")), context.report.warn)
     relay = receive_relay(ours, sent)
     return 0 if detach else _wait(pid, relay)
+
+
+def _home(pid: int, uid: int) -> str:
+    try:
+        root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return "/"
+    try:
+        return find_home(root, uid)
+    finally:
+        os.close(root)
 
 
 def _wait(pid: int, relay: Relay | None) -> int:
@@ -116,12 +132,17 @@ def sub_cgroup(cgroup: Cgroup, places: list[str]) -> Cgroup:
         names, colon, path = place.rpartition(":")
         parts = [part for part in path.split("/") if part not in ("", ".")]
         if ".." in parts:
-            raise SpecInvalid(f"--cgroup {place}: leads out of the container's cgroup")
+            raise SpecInvalid(f"--cgroup {place}: bad sub cgroup path: it leads out")
         below = "/".join(("", *parts))
         chosen = names.split(",") if colon else [*legacy, ""]
+        for name in chosen:
+            if name and name not in legacy:
+                raise SpecInvalid(f"--cgroup {place}: unknown controller {name!r}")
         there = [name for name in chosen if _is_below(cgroup, name, below)]
         if not there or (colon and there != chosen):
-            raise SpecInvalid(f"--cgroup {place}: the container has no such cgroup")
+            raise SpecInvalid(
+                f"--cgroup {place}: adding pid to the cgroup {below}: no such file or directory"
+            )
         for name in there:
             if name:
                 legacy[name] = cgroup.legacy[name] + below
@@ -136,11 +157,10 @@ def _is_below(cgroup: Cgroup, controller: str, path: str) -> bool:
 
 
 def _process(arguments: Arguments, spec: Spec, command: tuple[str, ...]) -> Process:
-    """--process says it all; otherwise it is the container's own process with what flags change."""
+    """--process says it all, as in runc whatever stands beside it; otherwise it is the container's
+    own process with what flags change."""
     file = arguments.text("process")
     if file:
-        if command:
-            raise UsageError("exec: a command and --process exclude each other")
         return read_process(file)
     if spec.process is None:
         raise SpecInvalid("process: missing")

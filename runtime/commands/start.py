@@ -10,7 +10,7 @@ from runtime.container import directory
 from runtime.container.identity import open_process
 from runtime.container.state import oci_state, read_state
 from runtime.container.status import RUNNING, require
-from runtime.errors import CommandNotRunnable, LaunchFailed, StateConflict, step
+from runtime.errors import CommandNotRunnable, LaunchFailed, SpecInvalid, StateConflict, step
 from runtime.linux.sockets import connect_in
 from runtime.wire import json
 
@@ -39,6 +39,8 @@ def start(context: Context, identity: str) -> NotifySocket | None:
     """Gives the container's notify socket where there is one to attend to."""
     found = find(context, identity)
     require("start", identity, found.status)
+    if not found.state.has_process:
+        raise SpecInvalid(f"cannot start container {identity}: process: missing in its config.json")
     folder = directory.path_of(context.root, identity)
     notify = open_notify(folder, context.report.warn) if os.environ.get("NOTIFY_SOCKET") else None
     with step(f"start container {identity}"):

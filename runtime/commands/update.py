@@ -67,6 +67,9 @@ def run(context: Context, arguments: Arguments) -> int:
     document: Json = json.loads(read_file(path))
     linux: Json = document.setdefault("linux", {}) or {}
     before: Json = linux.get("resources") or {}
+    if _asks_for_no_memory_limit(asked) and "swap" in (before.get("memory") or {}):
+        # a limit on memory and swap together means nothing without one on memory: it goes as well
+        asked["memory"] = {"swap": -1, **asked["memory"]}
     merged = merge(before, asked)
     document["linux"] = {**linux, "resources": merged}
     schemata: Json = {field: arguments.text(flag) for flag, field in _RDT.items()}
@@ -80,6 +83,11 @@ def run(context: Context, arguments: Arguments) -> int:
     _apply(context, found, {name: merged[name] for name in asked}, before)
     directory.replace_config(folder, text)
     return 0
+
+
+def _asks_for_no_memory_limit(asked: Json) -> bool:
+    memory: Json = asked.get("memory") or {}
+    return isinstance(memory, dict) and memory.get("limit") == -1  # pyright: ignore[reportUnnecessaryIsInstance]
 
 
 def asked_resources(arguments: Arguments) -> Json:

@@ -46,8 +46,11 @@ def check_id(identity: str) -> str:
     tail = _LETTERS | {"."}
     good = bool(identity) and identity[0] in _LETTERS and all(char in tail for char in identity)
     if not good or len(identity) > _LONGEST_ID:
+        # runc's words and crun's, which test suites look for
+        wrong = next((char for char in identity if char not in tail), identity[:1])
         raise SpecInvalid(
-            f"container id {identity!r}: not of the form [a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*"
+            f"invalid container ID format: {identity!r}: invalid character {wrong!r} in the "
+            "container ID: not of the form [a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*"
         )
     return identity
 

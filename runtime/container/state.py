@@ -31,6 +31,8 @@ class State(Record):
     cgroup: Json = {}  # noqa: RUF012 - records are frozen
     rdt: Json = {}  # noqa: RUF012 - records are frozen
     own_pid_namespace: bool = True
+    has_process: bool = True
+    shared_root: int = 0  # the mount that the root is, where it lies in the caller's namespace
     complete: bool = False  # `create` came to its end: before that only `delete --force` is for it
 
     @property

@@ -31,7 +31,7 @@ ALLOWED = {
     "pause": (RUNNING, CREATED),
     "resume": (PAUSED,),
     "update": (CREATED, RUNNING, PAUSED),
-    "ps": (CREATED, RUNNING, PAUSED),
+    "ps": (CREATED, RUNNING, PAUSED, STOPPED),
     "events": (CREATED, RUNNING, PAUSED),
     "checkpoint": (RUNNING, PAUSED),
 }
@@ -54,7 +54,6 @@ _REFUSALS = {
     ("pause", ""): "container not running: {id}",
     ("resume", ""): "container not paused: {id}",
     ("update", ""): "container not running: {id}",
-    ("ps", ""): "container not running: {id}",
     ("events", ""): "container with id {id} is not running",
     ("checkpoint", ""): "container {id} cannot be checkpointed in the {status} state",
 }

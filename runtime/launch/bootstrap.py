@@ -18,7 +18,7 @@ from runtime.launch.process_steps import set_affinity
 from runtime.launch.procfs import write_oom_score
 from runtime.launch.time_offsets import open_offsets, write_offsets
 from runtime.linux.clone import fork_into
-from runtime.linux.fds import FIRST_PRESERVED, close_inherited
+from runtime.linux.fds import close_inherited
 from runtime.linux.process import set_dumpable
 from runtime.namespaces import CLONE_NEWUSER, enter_joined, make_new
 
@@ -53,7 +53,7 @@ def _run(job: Job, channel: Channel, todo: tuple[Callable[[Init], None], ...]) -
     # a collection would touch, and so copy, the pages we share with a warm parent
     gc.disable()
     # a directory of the host's that our caller left open would be a way out (CVE-2024-21626)
-    close_inherited(FIRST_PRESERVED + job.preserved_fds)
+    close_inherited(job.preserved_fds)
     _set_inherited(job, channel)
     plan = job.plan
     time_offsets = job.spec.linux.time_offsets if plan.new_time else ()

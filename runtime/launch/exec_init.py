@@ -12,6 +12,7 @@ from runtime.errors import step
 from runtime.launch import process_steps, root_steps, steps
 from runtime.launch.console import make_terminal
 from runtime.linux.namespaces import setns
+from runtime.rootfs.shared import enter_shared_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
 
 
 def enter_namespaces(it: Init) -> None:
-    """All but pid (and user), which the stage between has entered; the root comes with mount."""
+    """All but pid (and user), which the stage between has entered; the root comes with mount.
+
+    Where the mount namespace is the caller's own, the root is a directory of it.
+    """
     for fd, flags in it.job.plan.join_late:
         with step("enter the namespaces of the container"):
             setns(fd, flags)
         os.close(fd)
+    if it.job.rootfs != "/":
+        with step(f"open the root {it.job.rootfs}"):
+            root = os.open(it.job.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        enter_shared_root(root)
+        os.close(root)
 
 
 def make_exec_terminal(it: Init) -> None:
@@ -52,6 +61,7 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     process_steps.apply_io_priority,
     process_steps.apply_memory_policy,
     process_steps.apply_personality,
+    steps.close_descriptors,
     steps.load_privileged_filter,
     steps.drop_privileges,
     steps.enter_working_directory,
@@ -59,6 +69,5 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     steps.load_notifying_filter,
     steps.say_ready,
     steps.load_filter,
-    steps.close_descriptors,
     steps.run_program,
 )

@@ -9,14 +9,26 @@ from __future__ import annotations
 import os
 
 from runtime.errors import LaunchFailed, NotSupported, step
+from runtime.spec.model import IdMapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from runtime.spec.model import IdMapping
+    from runtime.spec.model import Linux
 
 # not $PATH: these programs decide what the container's ids are on the host
 PLACES = ("/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/sbin")
 _SAID_KEPT = 1024
+
+
+def mappings_of(linux: Linux) -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:
+    """Where config.json has none, the container's root is the caller, who gives it nothing more."""
+    if linux.uid_mappings:
+        return linux.uid_mappings, linux.gid_mappings
+    uid, gid = os.geteuid(), os.getegid()
+    return (
+        (IdMapping(container_id=0, host_id=uid, size=1),),
+        (IdMapping(container_id=0, host_id=gid, size=1),),
+    )
 
 
 def write_maps(

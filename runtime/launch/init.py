@@ -37,6 +37,7 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     root_steps.make_console,  # from the devpts just mounted
     root_steps.make_working_directory,  # before the root may become read-only
     root_steps.cover_paths,  # last of the mounts: nothing may lie over them
+    root_steps.find_home,  # in the root's own /etc/passwd: from outside, while it is a descriptor
     root_steps.let_parent_run_hooks,  # namespaces and mounts are there, the root is not entered
     root_steps.run_create_container_hooks,  # in our namespaces, found on the host's paths
     root_steps.forbid_imports,  # from here on a file opened is a file of the container
@@ -48,6 +49,7 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     process_steps.apply_io_priority,  # and raised priorities need CAP_SYS_NICE
     process_steps.apply_memory_policy,
     process_steps.apply_personality,
+    steps.close_descriptors,  # before a filter: few profiles know close_range(2)
     steps.load_privileged_filter,  # needs CAP_SYS_ADMIN, so just before it is dropped
     steps.drop_privileges,
     steps.enter_working_directory,  # as the user: root's right to enter is not the user's
@@ -57,7 +59,6 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     steps.wait_for_start,  # until `start` calls
     steps.run_start_container_hooks,  # inside, right before the program (config.md, "Hooks")
     steps.load_filter,  # with no_new_privs it can be last: nothing of ours needs to be allowed
-    steps.close_descriptors,  # the program gets 0, 1, 2 and what was asked to be preserved
     steps.run_program,
 )
 

@@ -40,7 +40,7 @@ class Job(Record):
     cgroup_mounts: tuple[CgroupMount, ...] = ()
     listener: _socket.socket | None = None
     console_socket: _socket.socket | None = None
-    preserved_fds: int = 0
+    preserved_fds: tuple[int, ...] = ()
     listen_fds: int = 0
     listen_names: str = ""
     pidfd_socket: _socket.socket | None = None
@@ -50,7 +50,9 @@ class Job(Record):
     unprivileged: bool = False  # the caller is not root
     moving: tuple[Moving, ...] = ()
     exec_affinity: CpuAffinity | None = None
+    home: str = "/"
     hook_state: Json = {}  # noqa: RUF012 - records are frozen
+    shares_mounts: bool = False  # see rootfs/shared.py
     opened_root: int = -1  # see sources.py
     opened_sources: dict[int, int] = {}  # noqa: RUF012 - records are frozen
 
@@ -59,8 +61,8 @@ class Init:
     """The process on its way: the job, the channel to the parent, and what steps hand on."""
 
     __slots__ = (
-        "caller", "channel", "environment", "in_unified", "job", "labels", "maker", "program",
-        "root", "slave",
+        "caller", "channel", "environment", "home", "in_unified", "job", "labels", "maker",
+        "program", "root", "slave",
     )  # fmt: skip
 
     def __init__(self, job: Job, channel: Channel, *, in_unified: bool) -> None:
@@ -71,6 +73,7 @@ class Init:
         self.maker: Maker = Detached()
         self.slave = -1
         self.labels: list[tuple[int, str, str]] = []
+        self.home = job.home
         self.environment: dict[str, str] = {}
         self.program = ""
         self.caller: _socket.socket | None = None

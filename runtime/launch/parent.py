@@ -20,7 +20,7 @@ from runtime.launch import exec_init, init, messages
 from runtime.launch.bootstrap import fork_stage
 from runtime.launch.channel import channel_pair
 from runtime.launch.hooks import run_hooks, run_hooks_to_the_end
-from runtime.launch.id_maps import write_maps
+from runtime.launch.id_maps import mappings_of, write_maps
 from runtime.launch.net_devices import bring_back, move_devices
 from runtime.launch.own_cgroup import make_cgroup, make_cgroup_or_do_without
 from runtime.launch.prepare import prepare_container
@@ -28,6 +28,7 @@ from runtime.launch.rootless import is_rootless
 from runtime.launch.seccomp_listener import await_ready
 from runtime.linux.signals import signal
 from runtime.linux.sockets import listen_in, send_fd
+from runtime.rootfs.shared import mount_id, take_root_away
 from runtime.spec.read import spec_of
 
 TYPE_CHECKING = False
@@ -130,6 +131,7 @@ def _first_state(request: Request, job: Job) -> State:
         annotations=job.spec.annotations,
         cgroup=job.cgroup.to_json(),
         own_pid_namespace=job.spec.has_namespace("pid"),
+        has_process=job.spec.process is not None,
     )
 
 
@@ -140,6 +142,7 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
     parent, child = channel_pair(warn)
     stage = fork_stage(job, parent, child, init.STEPS)
     pid, namespace = 0, -1
+    covered = mount_id(job.rootfs) if job.shares_mounts else 0
     try:
         pid = _receive_child(parent, stage, job)
         state = state.changed(pid=pid, start_time=start_time(pid))
@@ -151,6 +154,9 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
             resctrl.join(state.rdt, pid)
         parent.send(messages.GO)
         parent.receive(messages.MOUNTED)
+        if job.shares_mounts:
+            state = state.changed(shared_root=mount_id(job.rootfs))
+            write_state(request.root, state)
         hooks, document = job.spec.hooks, oci_state(state, CREATING)
         run_hooks("prestart", hooks.prestart, document)
         run_hooks("createRuntime", hooks.create_runtime, document)
@@ -164,6 +170,8 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
         if namespace >= 0:
             bring_back(job.moving, namespace)
         _kill(pid)
+        if job.shares_mounts and (made := mount_id(job.rootfs)) != covered:
+            take_root_away(job.rootfs, made)
         raise
     finally:
         parent.close()
@@ -180,7 +188,7 @@ def _receive_child(parent: Channel, stage: int, job: Job) -> int:
     try:
         message = parent.receive(messages.MAP, messages.CHILD)
         if message["kind"] == messages.MAP:
-            write_maps(stage, job.spec.linux.uid_mappings, job.spec.linux.gid_mappings)
+            write_maps(stage, *mappings_of(job.spec.linux))
             parent.send(messages.MAPPED)
             message = parent.receive(messages.CHILD)
     except BaseException:

@@ -24,6 +24,7 @@ from runtime.linux.sockets import connect_to
 from runtime.namespaces import plan_namespaces
 from runtime.security import capabilities, rlimits, selinux
 from runtime.security.seccomp.load import prepare
+from runtime.spec.model import Process
 from runtime.spec.record import Record
 
 TYPE_CHECKING = False
@@ -34,9 +35,13 @@ if TYPE_CHECKING:
     from runtime.cgroups.cgroup import Cgroup
     from runtime.namespaces import Plan
     from runtime.security.seccomp.load import Filter
-    from runtime.spec.model import Json, Process, Spec
+    from runtime.spec.model import Json, Spec
 
 _NOTIFY_ATTRIBUTES = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+
+
+# config.md, "Process": it is REQUIRED when `start` is called, not before
+_NO_PROCESS = Process(args=(), cwd="/")
 
 
 class Request(Record):
@@ -49,7 +54,7 @@ class Request(Record):
     pid_file: str = ""
     pivot: bool = True
     new_keyring: bool = True
-    preserved_fds: int = 0
+    preserved_fds: tuple[int, ...] = ()
     cgroup_manager: str = "cgroupfs"
     console: _socket.socket | None = None
     """Takes the terminal where there is no console socket: the caller is the console itself."""
@@ -66,8 +71,6 @@ class Request(Record):
 def prepare_container(
     request: Request, spec: Spec, listener: _socket.socket, warn: Callable[[str], None]
 ) -> Job:
-    if spec.process is None:
-        raise SpecInvalid("process: missing")
     check_user_namespace(spec)
     rootfs = os.path.realpath(os.path.join(request.bundle, spec.root_path))
     if not os.path.isdir(rootfs):
@@ -81,11 +84,12 @@ def prepare_container(
     wanted = any(mount.type == "cgroup" for mount in spec.mounts)
     plan = plan_namespaces(spec.linux.namespaces)
     return Job(
-        **_process_parts(request, spec, spec.process, plan, warn),
+        **_process_parts(request, spec, spec.process or _NO_PROCESS, plan, warn),
         bundle=request.bundle,
         rootfs=rootfs,
         cgroup=cgroup,
         plan=plan,
+        shares_mounts=not spec.has_namespace("mount"),
         moving=look_at_devices(spec.linux.net_devices),
         opened_root=open_hidden_root(rootfs, plan),
         opened_sources=open_sources(spec, request.bundle, plan),
@@ -105,11 +109,13 @@ def prepare_exec(
     cgroup: Cgroup,
     plan: Plan,
     warn: Callable[[str], None],
+    rootfs: str = "/",
 ) -> Job:
+    """`rootfs`: where the container has no mount namespace whose root it would be."""
     return Job(
         **_process_parts(request, spec, process, plan, warn),
         bundle=request.bundle,
-        rootfs="/",
+        rootfs=rootfs,
         cgroup=cgroup,
         plan=plan,
         exec_affinity=process.exec_cpu_affinity,

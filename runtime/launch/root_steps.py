@@ -6,13 +6,13 @@ import os
 
 from runtime.container.status import CREATING
 from runtime.errors import step
-from runtime.launch import messages
+from runtime.launch import home, messages
 from runtime.launch.cgroup_mount import mount_cgroups
 from runtime.launch.console import bind_console, make_terminal
 from runtime.launch.guard import close_the_door
 from runtime.launch.hooks import run_hooks, state_inside
 from runtime.launch.procfs import write_sysctl
-from runtime.launch.program import NOTIFY_DIRECTORY
+from runtime.launch.program import NOTIFY_DIRECTORY, environment_of
 from runtime.linux.mount import MOUNT_ATTR_RDONLY, attach
 from runtime.linux.network import bring_loopback_up
 from runtime.linux.process import join_session_keyring, set_domainname, set_hostname
@@ -29,6 +29,7 @@ from runtime.rootfs.pivot import (
     isolate_mounts,
 )
 from runtime.rootfs.resolve import open_target
+from runtime.rootfs.shared import bind_shared_root, enter_shared_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,13 +72,18 @@ def set_sysctls(it: Init) -> None:
 
 def isolate(it: Init) -> None:
     job = it.job
+    if job.shares_mounts:
+        return
     isolate_mounts(job.spec.linux.rootfs_propagation, job.rootfs, pivot=job.pivot)
 
 
 def bind_root(it: Init) -> None:
     it.maker = choose_maker()
     with step(f"bind the root {it.job.rootfs}"):
-        it.root = it.maker.root(it.job.rootfs, it.job.opened_root)
+        if it.job.shares_mounts:
+            it.root = bind_shared_root(it.maker, it.job.rootfs)
+        else:
+            it.root = it.maker.root(it.job.rootfs, it.job.opened_root)
 
 
 def make_mounts(it: Init) -> None:
@@ -86,7 +92,7 @@ def make_mounts(it: Init) -> None:
         if mount.type == "cgroup":
             mount_cgroups(it.maker, it.root, mount, job.cgroup_mounts)
         else:
-            make_mount(
+            root = make_mount(
                 it.maker,
                 it.root,
                 mount,
@@ -94,6 +100,9 @@ def make_mounts(it: Init) -> None:
                 label=job.spec.linux.mount_label,
                 opened=job.opened_sources.get(index, -1),
             )
+            if root != it.root:
+                os.close(it.root)
+                it.root = root
 
 
 def mount_notify_directory(it: Init) -> None:
@@ -136,6 +145,12 @@ def make_working_directory(it: Init) -> None:
     os.close(open_target(it.root, it.job.process.cwd, directory=True))
 
 
+def find_home(it: Init) -> None:
+    process = it.job.process
+    if not environment_of(process.env).get("HOME"):
+        it.home = home.find_home(it.root, process.user.uid)
+
+
 def let_parent_run_hooks(it: Init) -> None:
     it.channel.send(messages.MOUNTED)
     it.channel.receive(messages.HOOKED)
@@ -156,7 +171,9 @@ def enter(it: Init) -> None:
         # after the hooks, which may write, and by the last descriptor that names it
         with step("make the root read-only"):
             it.maker.set_attributes(it.root, MOUNT_ATTR_RDONLY)
-    if it.job.pivot:
+    if it.job.shares_mounts:
+        enter_shared_root(it.root)
+    elif it.job.pivot:
         enter_root(it.root)
     else:
         enter_root_without_pivot(it.root)

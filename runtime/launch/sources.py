@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from runtime.errors import KernelFault, step
-from runtime.launch.id_maps import write_maps
+from runtime.launch.id_maps import mappings_of, write_maps
 from runtime.linux.constants import AT_FDCWD
 from runtime.linux.mount import (
     MOUNT_ATTR_IDMAP,
@@ -96,7 +96,7 @@ def _map_ids(detached: int, mount: Mount, spec: Spec, plan: Plan, *, whole_tree:
     elif joined >= 0:
         namespace = os.dup(joined)
     else:
-        namespace = _user_namespace(spec.linux.uid_mappings, spec.linux.gid_mappings)
+        namespace = _user_namespace(*mappings_of(spec.linux))
     try:
         with step(f"mount {mount.destination}: map its ids (uidMappings, idmap)"):
             mount_setattr(

@@ -148,11 +148,15 @@ def enter_working_directory(it: Init) -> None:
 
 def look_program_up(it: Init) -> None:
     job = it.job
+    if not job.process.args:
+        return  # created without a process, and never to be started
     it.environment = environment_of(job.process.env) | service_variables(
         listen_fds=job.listen_fds,
         listen_names=job.listen_names,
         notify=NOTIFY_SOCKET if job.notify >= 0 else "",
     )
+    if not it.environment.get("HOME"):
+        it.environment["HOME"] = it.home
     it.program = find_program(it.job.process.args[0], it.environment)
 
 
@@ -167,7 +171,9 @@ def wait_for_start(it: Init) -> None:
 
 def run_start_container_hooks(it: Init) -> None:
     state = state_inside(it.job.hook_state, CREATED)
-    run_hooks("startContainer", it.job.spec.hooks.start_container, state)
+    # these are the container's programs: the caller's environment is not for them
+    inside = tuple(f"{name}={value}" for name, value in it.environment.items())
+    run_hooks("startContainer", it.job.spec.hooks.start_container, state, inside)
 
 
 def load_filter(it: Init) -> None:
@@ -180,10 +186,13 @@ def load_filter(it: Init) -> None:
 
 
 def close_descriptors(it: Init) -> None:
-    """Also the channel: its end tells the parent that the program runs."""
-    for fd in range(FIRST_PRESERVED, FIRST_PRESERVED + it.job.preserved_fds):
+    """At execve; also the channel, whose end tells the parent that the program runs.
+
+    What is opened after this is closed as well: so is all that Python opens (PEP 446).
+    """
+    cloexec_from(FIRST_PRESERVED)
+    for fd in it.job.preserved_fds:
         os.set_inheritable(fd, True)
-    cloexec_from(FIRST_PRESERVED + it.job.preserved_fds)
 
 
 def run_program(it: Init) -> None:

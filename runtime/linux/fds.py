@@ -70,18 +70,20 @@ def close_all_but(kept: list[int]) -> None:
     close_range(low)
 
 
-def close_inherited(first: int) -> None:
-    """Close from `first` on what this program was started with, and nothing that it opened itself.
+def came_with_us(fd: int) -> bool:
+    """Whether it is open and came by execve, which closes what Python opens (PEP 446)."""
+    try:
+        return os.get_inheritable(fd)
+    except OSError:
+        return False
 
-    What Python opens is closed by execve (PEP 446); what came by execve is what is not.
-    """
+
+def close_inherited(kept: tuple[int, ...]) -> None:
+    """Close what came with us but stdio and `kept`, and nothing that this program has opened."""
     for name in os.listdir("/proc/self/fd"):
         fd = int(name)
-        try:
-            if fd >= first and os.get_inheritable(fd):
-                os.close(fd)
-        except OSError:
-            continue  # that of the listing itself
+        if fd >= FIRST_PRESERVED and fd not in kept and came_with_us(fd):
+            os.close(fd)
 
 
 def cloexec_from(first: int) -> None:

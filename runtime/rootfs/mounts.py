@@ -29,16 +29,17 @@ _LABELLED = ("tmpfs", "devpts", "mqueue")
 
 def make_mount(
     maker: Maker, root: int, mount: Mount, bundle: str, *, label: str = "", opened: int = -1
-) -> None:
+) -> int:
     """Make `mount` below the directory fd `root`; relative sources are the bundle's.
 
-    `opened` is the source as a detached mount, where somebody else had to open it.
+    `opened` is the source as a detached mount, where somebody else had to open it. Gives the root
+    from then on: one that is mounted on / takes the place of what was there.
     """
     options = parse_options(mount.options)
     _refuse(maker, mount, options, opened)
     if options.remount:
         _remount(maker, root, mount, options)
-        return
+        return root
     if is_bind(mount):
         made = _bind(maker, mount, options, bundle) if opened < 0 else opened
         directory = stat.S_ISDIR(os.fstat(made).st_mode)
@@ -49,17 +50,14 @@ def make_mount(
     try:
         with step(f"mount {mount.destination}: set its attributes"):
             _set_attributes(maker, made, options, new=not is_bind(mount))
-        _attach(maker, root, mount, options, made, target)
+        _attach(maker, mount, options, made, target)
+        return os.dup(made) if os.path.samestat(os.fstat(target), os.fstat(root)) else root
     finally:
         os.close(made)
         os.close(target)
 
 
-def _attach(
-    maker: Maker, root: int, mount: Mount, options: Options, made: int, target: int
-) -> None:
-    if os.path.samestat(os.fstat(target), os.fstat(root)):
-        raise KernelFault(f"mount {mount.destination}", 0, "it is the root itself")
+def _attach(maker: Maker, mount: Mount, options: Options, made: int, target: int) -> None:
     with step(f"mount {mount.destination}"):
         maker.attach(made, target)
     with step(f"mount {mount.destination}: set the propagation"):

@@ -41,8 +41,12 @@ def open_target(root: int, path: str, *, directory: bool) -> int:
     is_directory = stat.S_ISDIR(os.fstat(found).st_mode)
     if is_directory != directory:
         os.close(found)
-        wanted = "a directory" if directory else "not a directory"
-        raise KernelFault(f"mount point {path}", 0, f"is not what the mount needs: {wanted}")
+        fault = (
+            "it is not a directory, and one is to be mounted on it"
+            if directory
+            else "it is a directory, and a file is to be mounted on it"
+        )
+        raise KernelFault(f"mount point {path}", 0, fault)
     return found
 
 

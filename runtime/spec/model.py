@@ -57,7 +57,8 @@ class Mount(Record):
 class Hook(Record):
     path: str
     args: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
+    env: tuple[str, ...] | None = None
+    """None: what the surroundings have, the caller's or, of startContainer, the process's."""
     timeout: int | None = None
 
 

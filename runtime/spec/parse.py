@@ -107,7 +107,7 @@ def _hook(part: Fields) -> Hook:
     return Hook(
         path=part.text("path", None),
         args=part.texts("args"),
-        env=part.texts("env"),
+        env=None if part.values.get("env") is None else part.texts("env"),
         timeout=part.maybe_number("timeout", 1, _LAST_NUMBER),
     )
 

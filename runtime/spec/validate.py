@@ -28,7 +28,7 @@ _IPC_SYSCTLS = (
     "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
     "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
 )  # fmt: skip
-_UTS_SYSCTLS = ("kernel.hostname", "kernel.domainname")
+_UTS_SYSCTLS = ("kernel.domainname",)
 
 
 def check_spec(spec: Spec) -> None:
@@ -69,6 +69,8 @@ def _mounts(spec: Spec) -> Iterator[str]:
         where = f"mounts[{index}]"
         if not mount.destination:
             yield f"{where}.destination: empty"
+        elif not mount.destination.strip("/") and not spec.has_namespace("mount"):
+            yield f"{where}.destination: / is the caller's own without a mount namespace"
         bind = mount.type == "bind" or "bind" in mount.options or "rbind" in mount.options
         if not bind and not mount.type and "remount" not in mount.options:
             yield f"{where}.type: missing"
@@ -108,6 +110,8 @@ def _sysctls(spec: Spec) -> Iterator[str]:
         parts = name.replace("/", ".").split(".")
         if "" in parts or ".." in name:
             yield f"linux.sysctl: {name!r} is not a name"
+        elif name.replace("/", ".") == "kernel.hostname":
+            yield "linux.sysctl: kernel.hostname is what the field hostname is for"
         elif not _is_namespaced(name.replace("/", "."), spec):
             yield f"linux.sysctl: {name} would change the host: it is in no namespace of its own"
 

@@ -27,12 +27,9 @@ def check_namespaces(spec: Spec) -> Iterator[str]:
             yield f"{where}.type: {namespace.type} is given twice"
         if namespace.path and not namespace.path.startswith("/"):
             yield f"{where}.path: {namespace.path!r} is not an absolute path"
-    if "mount" not in kinds:
-        # the specification allows it, and would have runtimes mount into the host's own tree
-        yield (
-            "linux.namespaces: a mount namespace is required: "
-            "without one every mount of the container would be made on the host"
-        )
+    if "mount" not in kinds and "user" in kinds:
+        # the caller's mount namespace belongs to another user namespace (mount_namespaces(7))
+        yield "linux.namespaces: in a user namespace a mount namespace is needed as well"
 
 
 def check_mappings(spec: Spec) -> Iterator[str]:
@@ -42,8 +39,8 @@ def check_mappings(spec: Spec) -> Iterator[str]:
         where = f"linux.{field}"
         if mappings and not spec.has_namespace("user"):
             yield f"{where}: needs a user namespace"
-        if spec.has_namespace("user") and not spec.namespace_path("user") and not mappings:
-            yield f"{where}: a new user namespace needs mappings"
+        if bool(linux.uid_mappings) != bool(linux.gid_mappings):
+            yield f"{where}: uidMappings and gidMappings need each other"
         if len(mappings) > _MOST_MAPPINGS:
             yield f"{where}: {len(mappings)} mappings, the kernel takes {_MOST_MAPPINGS}"
         yield from _overlaps(where, mappings)

@@ -1,17 +1,22 @@
 """Files that are there whole or not at all.
 
 Written beside their place under a name of their own, then renamed over it: a reader, and whoever
-starts after a crash, sees the old bytes or the new ones.
+starts after a crash, sees the old bytes or the new ones. What a process that was killed in between
+has left under such a name is swept by whoever owns the directory, at its start.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 MODE = 0o600
 SUFFIX = ".new"
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.new", re.ASCII | re.DOTALL)
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = True, mode: int = MODE) -> None:
@@ -35,6 +40,19 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True, mode: int = M
 
     if durable:
         sync_directory(path.parent)
+
+
+def sweep_unfinished(directories: Iterable[Path]) -> None:
+    """Remove what writers that were killed have left; nobody may be writing there meanwhile.
+
+    What cannot be removed, or listed, is left: it costs some bytes, and no start.
+    """
+    for directory in directories:
+        with suppress(OSError), os.scandir(directory) as entries:
+            for entry in entries:
+                if _UNFINISHED.fullmatch(entry.name):
+                    with suppress(OSError):
+                        os.unlink(entry.path)
 
 
 def sync_file(path: Path) -> None:

@@ -35,7 +35,9 @@ def _memory(service: Service, facts: HostFacts) -> dict[str, int]:
     memory: dict[str, int] = {}
     if limit is not None and limit != 0:
         if 0 < limit < _SMALLEST_MEMORY:
-            raise Invalid(f"mem_limit: {limit} is less than {_SMALLEST_MEMORY}")
+            raise Invalid(
+                f"mem_limit: {limit} bytes are less than {_SMALLEST_MEMORY >> 20}m, the least"
+            )
         memory["limit"] = limit
     if service.mem_reservation:
         memory["reservation"] = service.mem_reservation

@@ -1,12 +1,11 @@
 """The OCI `config.json` of one container: the pieces, put together.
 
-Called by the engine right before a start. An error names the container and the key of its service
-that is wrong.
+Called by the engine right before a start, which names the container in an error; the error names
+the key of its service that is wrong.
 """
 
 from __future__ import annotations
 
-from stacker.base.errors import StackerError
 from stacker.base.facts import HostFacts
 from stacker.bundle import devices, labels, namespaces, paths, seccomp
 from stacker.bundle.annotations import build_annotations
@@ -22,15 +21,6 @@ OCI_VERSION = "1.1.0"
 
 
 def build_spec(
-    service: Service, image: ImageConfig, facts: HostFacts, inputs: ContainerInputs
-) -> dict[str, object]:
-    try:
-        return _spec(service, image, facts, inputs)
-    except StackerError as error:
-        raise type(error)(error.message, where=inputs.name) from error
-
-
-def _spec(
     service: Service, image: ImageConfig, facts: HostFacts, inputs: ContainerInputs
 ) -> dict[str, object]:
     spec: dict[str, object] = {

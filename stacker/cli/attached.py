@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
     from stacker.client.api import Supervisor
     from stacker.client.streams import EventStream, LogStream
-    from stacker.wire.replies import StackRow
+    from stacker.wire.replies import EventLine, StackRow
 
 RETRY_AFTER_S = 0.2
 """A stream that breaks sooner is not asked for again: it would break again."""
+TOLD = ("container.exit", "stack.declared", "stack.failed", "warning")
+"""Told beside the logs: what ended, and what has become of a saved file."""
 TELLING = ("container.exit", "stack.converged", "stack.removed", "stack.failed")
 
 
@@ -108,11 +110,19 @@ class Attached:
                 self._events = self._supervisor.events(follow=True, stack=self._stack)
                 self._end_when_nothing_runs()
                 for event in self._events:
+                    self._tell(event)
                     if event.kind in TELLING:
                         self._end_when_nothing_runs()
             except StackerError:
                 # the logs notice too, and bring the supervisor back
                 self._over.wait(0.1)
+
+    def _tell(self, event: EventLine) -> None:
+        elsewhere = self._services and event.service and event.service not in self._services
+        if self._over.is_set() or event.kind not in TOLD or elsewhere:
+            return
+        show = notes.warning if event.kind in ("warning", "stack.failed") else notes.note
+        show(event.message)
 
     def _end_when_nothing_runs(self) -> None:
         stacks = {row.name: row for row in self._supervisor.stacks().stacks}

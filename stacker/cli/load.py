@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from stacker.cli import notes, progress
 from stacker.cli.exits import Exit
+from stacker.cli.options import UsageError
 from stacker.cli.spool import spooled
 from stacker.wire.message import decode
 from stacker.wire.replies import Images
@@ -22,22 +24,29 @@ WAITS = True
 EXAMPLES = """examples:
   stacker load ./layout
   stacker load busybox.tar
-  docker save busybox | stacker load -
+  docker save busybox | stacker load
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="PATH", help="an archive or directory; - is stdin")
+    parser.add_argument(
+        "path", nargs="?", metavar="PATH", help="an archive or directory; - or none is stdin"
+    )
+    parser.add_argument("-i", "--input", metavar="PATH", help="the same, as docker has it")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
 
 
 def run(call: Call) -> int:
-    with spooled(call.arguments.path) as path:
+    arguments = call.arguments
+    if arguments.path and arguments.input:
+        raise UsageError(f"two archives: {arguments.path} and {arguments.input}")
+    given = arguments.path or arguments.input
+    if given is None and sys.stdin.isatty():
+        raise UsageError("no archive is named, and stdin is a terminal")
+    with spooled(given or "-") as path:
         wanted = LoadRequest(path=os.path.abspath(path))
         operation = call.connect_or_start().load(wanted)
-        loaded = decode(
-            Images, progress.follow(operation, quiet=call.arguments.quiet), lenient=True
-        )
+        loaded = decode(Images, progress.follow(operation, quiet=arguments.quiet), lenient=True)
     for row in loaded.images:
         notes.note(f"loaded {', '.join(row.references) or row.id}")
     return Exit.OK

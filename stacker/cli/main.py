@@ -1,7 +1,8 @@
 """``stacker``: find the verb, import it alone, run it, turn what went wrong into an exit code.
 
 A verb is a module with ``HELP``, ``EXAMPLES``, ``add_arguments(parser)`` and ``run(call)``; it has
-``WAITS`` where it may stand still until Ctrl-C.
+``WAITS`` where it may stand still until Ctrl-C. One that is ``VERBATIM`` hands its words on as they
+are, and has no parser.
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ def _run(arguments: list[str]) -> int:
 
 
 def _arguments(verb: str, module: ModuleType, words: list[str]) -> Namespace | Plain:
+    if getattr(module, "VERBATIM", False):
+        return Plain({"words": words})
     plain: tuple[dict[str, object], dict[str, str]] | None = getattr(module, "PLAIN", None)
     if plain is not None and (found := read_plain(*plain, words)) is not None:
         return found

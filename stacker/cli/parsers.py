@@ -37,6 +37,13 @@ class _Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
 
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        """Leave alone what says itself that it may be missing: ``[FILE] [SERVICE…]``."""
+        metavar = action.metavar
+        if action.nargs == "*" and isinstance(metavar, str) and metavar.startswith("["):
+            return metavar
+        return super()._format_args(action, default_metavar)
+
 
 def _columns() -> int:
     try:

@@ -7,7 +7,7 @@ from stacker.base.text import span
 from stacker.cli import output
 from stacker.cli.exits import Exit
 from stacker.cli.options import add_format, add_stack
-from stacker.cli.selection import take_file
+from stacker.cli.selection import insist_declared, take_file
 from stacker.wire.replies import Containers
 
 TYPE_CHECKING = False
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(call: Call) -> int:
     services = take_file(call, list(call.arguments.words))
-    answer = _fetch(call)
+    answer = _fetch(call, services)
     now, rows = answer.now, list(answer.containers)
     if not call.arguments.all:
         rows = [row for row in rows if not is_over(row)]
@@ -69,14 +69,16 @@ def is_over(row: ContainerRow) -> bool:
     return row.exit_code == 0 or row.stopped_by_user
 
 
-def _fetch(call: Call) -> Containers:
+def _fetch(call: Call, services: list[str]) -> Containers:
     try:
         supervisor = call.connect()
     except Unavailable:
         return Containers(now=0.0)  # nothing is supervised: that is an answer
-    return supervisor.containers(
+    answer = supervisor.containers(
         call.project, files=call.absolute_files(), working_dir=call.working_dir
     )
+    insist_declared(supervisor, set(services) - {row.service for row in answer.containers})
+    return answer
 
 
 def _cells(row: ContainerRow, now: float) -> tuple[str, ...]:

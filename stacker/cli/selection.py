@@ -55,3 +55,12 @@ def find_or_all(call: Call, supervisor: Supervisor) -> str | None:
         if call.project or call.files:
             raise
         return None
+
+
+def insist_declared(supervisor: Supervisor, services: set[str]) -> None:
+    """Raise NotFound for a service that no stack declares: an empty table would not say so."""
+    if not services:
+        return
+    declared = {row.name for stack in supervisor.stacks().stacks for row in stack.services}
+    for name in sorted(services - declared):
+        raise NotFound(f"no stack has a service {name}")

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import time
 
+from stacker.base.errors import Unavailable
 from stacker.base.text import clean, size
 from stacker.cli import output
 from stacker.cli.exits import Exit
 from stacker.cli.options import add_format, add_stack
-from stacker.cli.selection import find_or_all
+from stacker.cli.selection import find_or_all, insist_declared, take_file
+from stacker.client import session
 from stacker.wire.message import encode
+from stacker.wire.replies import Stats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
     from stacker.cli.options import Call
+    from stacker.client.api import Supervisor
     from stacker.wire.replies import StatsRow
 
 WAITS = True
 EXAMPLES = """examples:
   stacker stats                          a live table
+  stacker stats web db                   of two services
   stacker stats --no-stream --format json
 """
 
 HEADERS = ("NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "PIDS")
 EVERY_S = 1.0
+GONE_FOR_S = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("words", nargs="*", metavar="[FILE] [SERVICE…]", help="only these services")
     parser.add_argument("--no-stream", action="store_true", help="one table, then end")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for ever")
     add_stack(parser)
@@ -37,18 +44,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(call: Call) -> int:
     arguments = call.arguments
+    services = take_file(call, list(arguments.words))
     supervisor = call.connect()
     stack = find_or_all(call, supervisor)
+    insist_declared(supervisor, set(services))
     before: dict[str, StatsRow] = {}
     first = True
     while True:
-        answer = supervisor.stats(stack)
-        rows = answer.rows
+        rows = _sample(call, supervisor, stack, services, patient=not arguments.no_stream)
         if arguments.json:
             for row in rows:
                 output.json_line(encode(row))
         elif arguments.format == "json":
-            output.json_document(encode(answer))
+            output.json_document(encode(Stats(rows=rows)))
         elif not (first and arguments.no_stream):
             _show(rows, before, live=not arguments.no_stream and output.is_terminal())
         if arguments.no_stream and (arguments.json or arguments.format == "json" or not first):
@@ -56,6 +64,19 @@ def run(call: Call) -> int:
         before = {row.container_id: row for row in rows}
         first = False
         time.sleep(EVERY_S)
+
+
+def _sample(
+    call: Call, supervisor: Supervisor, stack: str | None, services: list[str], *, patient: bool
+) -> tuple[StatsRow, ...]:
+    try:
+        rows = supervisor.stats(stack).rows
+    except Unavailable:
+        # it is being restarted: who looks on goes on with the next one
+        if not patient or not session.wait_for_start(call.place, GONE_FOR_S):
+            raise
+        rows = supervisor.stats(stack).rows
+    return tuple(row for row in rows if not services or row.service in services)
 
 
 def _show(rows: tuple[StatsRow, ...], before: dict[str, StatsRow], *, live: bool) -> None:

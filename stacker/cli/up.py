@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from stacker.client.streams import Operation
 
 HELP = """Without -d it stays attached: progress first, then the logs of all services. Ctrl-C
-stops the stack, which is then declared stopped; a second one kills it."""
+stops the stack, which is then declared stopped; a second one kills it.
+
+A service that has ended with 0 is not run again, unless its declaration or its image has changed;
+one that has failed is. `stacker start SERVICE` runs it again in any case."""
 WAITS = True
 EXAMPLES = """examples:
   stacker up                         the stack.yaml or compose.yaml here

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
     )
     parser.add_argument(
         "--registry-timeout",
-        type=_seconds,
+        type=seconds,
         default=os.environ.get("STACKER_REGISTRY_TIMEOUT") or None,
         metavar="SECONDS",
         help="how long a registry may say nothing (30; $STACKER_REGISTRY_TIMEOUT)",
@@ -113,7 +114,7 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
     )
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds < float("inf"):
         raise ValueError(text)
@@ -128,5 +129,5 @@ def _layers(text: str) -> str:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str):  # pyright: ignore[reportUnknownParameterType] NoReturn
-        self.print_usage()
+        self.print_usage(sys.stderr)
         self.exit(64, f"{self.prog}: {message}\n")

@@ -132,6 +132,7 @@ def observed(
         image_id=record.image_id,
         status=status,
         pid=record.pid if running else None,
+        start_time=record.start_time if running else None,
         created_at=record.created_at,
         started_at=record.started_at,
         exit=record.exit,

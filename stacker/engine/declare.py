@@ -11,7 +11,7 @@ from stacker.base.errors import Corrupt, Invalid
 from stacker.engine.containers import ContainerRecords
 from stacker.engine.stack_loop import Candidate, StackLoop
 from stacker.plan.declaration import Declaration
-from stacker.plan.desired import Desired
+from stacker.plan.desired import Before, Desired
 from stacker.plan.records import StackRecord
 from stacker.stack.load.pipeline import LoadedStack, load_stack
 from stacker.stack.model.stack import Stack
@@ -63,6 +63,7 @@ def candidate(
     )
     desired = Desired(
         stack=stack,
+        before=_before(before),
         generation=generation,
         stopped=frozenset(
             name
@@ -79,6 +80,12 @@ def candidate(
         ),
     )
     return Candidate(record=record, desired=desired, secrets=dict(declaration.environment))
+
+
+def _before(loop: StackLoop | None) -> Before | None:
+    if loop is None or loop.desired is None or loop.record is None:
+        return None
+    return Before(stack=loop.desired.stack, contents=loop.record.contents)
 
 
 def restored(record: StackRecord) -> Desired:

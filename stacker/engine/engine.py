@@ -82,7 +82,7 @@ class Engine:
             loop = self._make_loop(record.name)
             loop.restore(record, desired)
             if record.watch:
-                self._watches.start(record.name, declare.declaration_of(record))
+                self._watches.start(record.name, declare.declaration_of(record), record.stack)
         for warning in self._state.take_warnings():
             self._warn(warning)
         self._tools.tell_warnings()
@@ -136,7 +136,9 @@ class Engine:
         generation = loop.propose(candidate)
         if is_new:
             self._tasks.start_soon(self._run_loop, loop)
-        self._watch(name, declaration if declaration.watch else None)
+        self._stop_watching(name)
+        if declaration.watch and self._watches is not None:
+            self._watches.start(name, declaration, candidate.record.stack)
         return UpOutcome(
             stack=name,
             generation=generation,
@@ -181,7 +183,7 @@ class Engine:
     async def down(self, stack: str, *, volumes: bool, timeout_s: float | None) -> None:
         """Take a stack away, and wait until nothing of it is left."""
         loop = self._loops.named(stack)
-        self._watch(stack, None)
+        self._stop_watching(stack)
         loop.end(Ending(volumes=volumes, grace_s=timeout_s))
         number = loop.latest.number
         while not loop.ended.is_set():
@@ -238,7 +240,8 @@ class Engine:
         """Return one sample for each running container."""
         samples: list[StatsSample] = []
         for name in sorted(self._loops) if stack is None else [self._loops.named(stack).name]:
-            for container in await self._loops.running(name):
+            running = await self._loops.running(name)
+            for container in sorted(running, key=lambda c: (c.service, c.index)):
                 sample = await look.sample(self._tools, container)
                 if sample is not None:
                     samples.append(sample)
@@ -307,7 +310,7 @@ class Engine:
         if loop.ended.is_set() and self._loops.get(loop.name) is loop:
             del self._loops[loop.name]
             self._ended[loop.name] = loop
-            self._watch(loop.name, None)
+            self._stop_watching(loop.name)
             if not self._loops:
                 self._emptied.set()
                 self._emptied = anyio.Event()
@@ -320,14 +323,9 @@ class Engine:
         for loop in self._loops.values():
             loop.wake()
 
-    def _watch(self, stack: str, declaration: Declaration | None) -> None:
-        """Watch a stack's files; None: no longer."""
-        if self._watches is None:
-            return
-        if declaration is None:
+    def _stop_watching(self, stack: str) -> None:
+        if self._watches is not None:
             self._watches.stop(stack)
-        else:
-            self._watches.start(stack, declaration)
 
     async def _apply(self, name: str, declaration: Declaration) -> None:
         """Apply the files as they are; a broken one keeps the last good declaration."""

@@ -6,8 +6,8 @@ the stack's loop after each pass (``sync``); tells the loop when a verdict chang
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -18,17 +18,8 @@ from stacker.engine.bus import Bus
 from stacker.engine.containers import ContainerRecords
 from stacker.engine.endure import endure
 from stacker.engine.ports import Containers
-from stacker.plan.health import Check, Verdict, after_probe, next_probe_in
+from stacker.plan.health import Check, Verdict, after_probe, known_health, next_probe_in
 from stacker.plan.observed import Health, ObservedContainer, Status
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
-    """A running container and what it is probed with."""
-
-    container: ObservedContainer
-    check: Check
-    user: str | None
 
 
 class HealthProbes:
@@ -52,41 +43,57 @@ class HealthProbes:
         self._now = now
         self._running: dict[tuple[str, int], tuple[Check, anyio.CancelScope]] = {}
 
-    def sync(self, probed: tuple[Probed, ...]) -> None:
-        """Start and end probes so that exactly these containers are probed."""
+    def sync(
+        self, checked: Sequence[tuple[ObservedContainer, Check | None]]
+    ) -> tuple[ObservedContainer, ...]:
+        """Probe exactly these containers; return them with what is known of their health.
+
+        A check that has come with the file, or a start that nobody noted, is not taken for a
+        container without one: whoever waits for health would be told too early.
+        """
+        known = tuple(self._known(container, check) for container, check in checked)
         wanted = {
-            (p.container.id, p.container.pid): p
-            for p in probed
-            if p.container.status is Status.RUNNING and p.container.pid is not None
+            (container.id, container.pid): (container, check)
+            for container, (_, check) in zip(known, checked, strict=True)
+            if check is not None
+            and container.status is Status.RUNNING
+            and container.pid is not None
         }
         for key, (check, scope) in list(self._running.items()):
-            if key not in wanted or wanted[key].check != check:
+            if key not in wanted or wanted[key][1] != check:
                 scope.cancel()
                 del self._running[key]
-        for key, target in wanted.items():
+        for key, (container, check) in wanted.items():
             if key not in self._running:
                 scope = anyio.CancelScope()
-                self._running[key] = (target.check, scope)
-                self._tasks.start_soon(self._probe, target, scope)
+                self._running[key] = (check, scope)
+                self._tasks.start_soon(self._probe, container, check, scope)
+        return known
 
     def stop(self) -> None:
         self.sync(())
 
-    async def _probe(self, target: Probed, scope: anyio.CancelScope) -> None:
-        with scope:
-            await endure(f"probe {target.container.name}", partial(self._probe_on, target))
+    def _known(self, container: ObservedContainer, check: Check | None) -> ObservedContainer:
+        health = known_health(container.status, container.health, check)
+        if health is container.health:
+            return container
+        self._note(container, Verdict(health=health))
+        return replace(container, health=health, health_detail="")
 
-    async def _probe_on(self, target: Probed) -> None:
-        container, check = target.container, target.check
+    async def _probe(
+        self, container: ObservedContainer, check: Check, scope: anyio.CancelScope
+    ) -> None:
+        with scope:
+            await endure(f"probe {container.name}", partial(self._probe_on, container, check))
+
+    async def _probe_on(self, container: ObservedContainer, check: Check) -> None:
         began = self._now() if container.started_at is None else container.started_at
-        known = container.health if container.health is not Health.NONE else Health.STARTING
-        verdict = Verdict(health=known)
-        self._note(container, verdict)
+        verdict = Verdict(health=container.health)
 
         while True:
             running_s = max(0.0, self._now() - began)
             await anyio.sleep(next_probe_in(verdict, check, running_s=running_s))
-            succeeded, detail = await self._ask(target)
+            succeeded, detail = await self._ask(container, check)
             verdict = after_probe(
                 verdict,
                 check,
@@ -96,18 +103,15 @@ class HealthProbes:
             )
             self._note(container, verdict)
 
-    async def _ask(self, target: Probed) -> tuple[bool, str]:
+    async def _ask(self, container: ObservedContainer, check: Check) -> tuple[bool, str]:
         try:
             result = await self._containers.run(
-                target.container.id,
-                target.check.test,
-                timeout_s=target.check.timeout_s,
-                user=target.user,
+                container.id, check.test, timeout_s=check.timeout_s, user=None
             )
         except StackerError as error:
             return False, str(error)
         if result.timed_out:
-            return False, f"no answer within {target.check.timeout_s:g} s"
+            return False, f"no answer within {check.timeout_s:g} s"
         if result.code == 0:
             return True, ""
         lines = result.output.strip().splitlines()
@@ -122,9 +126,12 @@ class HealthProbes:
             lambda r: replace(r, health=verdict.health, health_detail=verdict.detail),
         )
         detail = f": {verdict.detail}" if verdict.detail else ""
+        no_more = verdict.health is Health.NONE
         self._bus.emit(
             "container.health",
-            f"{container.name} is {verdict.health.value}{detail}",
+            f"{container.name} has no health check any more"
+            if no_more
+            else f"{container.name} is {verdict.health.value}{detail}",
             stack=container.stack,
             service=container.service,
             container=container.name,

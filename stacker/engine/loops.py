@@ -10,6 +10,7 @@ from stacker.engine.observe import observe
 from stacker.engine.stack_loop import StackLoop
 from stacker.engine.tools import Tools
 from stacker.plan.observed import ObservedContainer, Status
+from stacker.stack.load.read import find_stack_files
 
 
 class Loops(dict[str, StackLoop]):
@@ -37,16 +38,19 @@ class Loops(dict[str, StackLoop]):
         return tuple(c for c in observed.containers if c.status is Status.RUNNING)
 
     def find(self, *, project: str | None, files: tuple[str, ...], working_dir: str) -> str:
-        """Say which stack a caller means: by name, by its files, or by where the caller stands."""
+        """Say which stack a caller means: by name, by its files, or by where the caller stands.
+
+        The only stack there is will do, but not where a stack file lies that is not up: whoever
+        says ``down`` there does not mean another one.
+        """
         if project is not None:
             return self.named(project).name
         declared = [loop.record for loop in self.values() if loop.record is not None]
-        if files:
-            wanted = {str(Path(working_dir, file)) for file in files}
-            found = [r.name for r in declared if wanted & set(r.files)]
-        else:
+        wanted = _files(files, working_dir)
+        found = [r.name for r in declared if wanted & _files(r.files, r.working_dir)]
+        if not found and not files:
             found = [r.name for r in declared if r.working_dir == working_dir]
-            if not found and len(declared) == 1:
+            if not found and not wanted and len(declared) == 1:
                 found = [declared[0].name]
         if len(found) == 1:
             return found[0]
@@ -54,3 +58,13 @@ class Loops(dict[str, StackLoop]):
             raise Conflict(f"several stacks match: {', '.join(sorted(found))}; choose one with -p")
         where = f"the files {', '.join(files)}" if files else f"the directory {working_dir}"
         raise NotFound(f"no stack is declared from {where}; choose one with -p NAME")
+
+
+def _files(given: tuple[str, ...], directory: str) -> frozenset[str]:
+    """Return the stack files that ``up`` would take there."""
+    if given:
+        return frozenset(str(Path(directory, file)) for file in given)
+    try:
+        return frozenset(map(str, find_stack_files(Path(directory))))
+    except NotFound:
+        return frozenset()

@@ -268,7 +268,7 @@ class Containers(Protocol):
 
 class WatchFiles(Protocol):
     def __call__(self, files: Sequence[Path]) -> AsyncGenerator[None]:
-        """Wake after one of the files was saved; bursts are one wake-up."""
+        """Wake at once, and after one of the files was saved; bursts are one wake-up."""
         ...
 
 

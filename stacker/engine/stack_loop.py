@@ -17,15 +17,15 @@ from anyio.abc import TaskGroup
 from stacker.base.errors import StackerError
 from stacker.engine.contents import Contents
 from stacker.engine.execute import StepFailure, execute
-from stacker.engine.health import HealthProbes, Probed
+from stacker.engine.health import HealthProbes
 from stacker.engine.observe import observe
 from stacker.engine.perform import Performer
 from stacker.engine.ports import State
 from stacker.engine.stage import stage
 from stacker.engine.tools import Tools
 from stacker.plan.desired import Desired
-from stacker.plan.health import check_of
-from stacker.plan.observed import Observed
+from stacker.plan.health import Check, check_of
+from stacker.plan.observed import Observed, ObservedContainer
 from stacker.plan.plan import Plan
 from stacker.plan.reconcile import reconcile
 from stacker.plan.records import StackRecord
@@ -101,6 +101,8 @@ class StackLoop:
         """Set when the stack is down and forgotten."""
         self._tools = tools
         self._state = state
+        self._is_kept = True
+        """Whether the record is on the disk as it is here; if not, each pass tries again."""
         self._performer = Performer(tools, name)
         self._contents: dict[str, str] = {}
         self._candidate: Candidate | None = None
@@ -183,14 +185,25 @@ class StackLoop:
             return self._asked
         desired = change(self.desired)
         if desired.stopped != self.record.stopped:
-            record = replace(self.record, stopped=desired.stopped)
-            self._state.save_stack(record)
-            self.record = record
+            self.record = replace(self.record, stopped=desired.stopped)
+            self._keep(self.record)
         self.desired, self._asked_grace_s = desired, grace_s
         if self._candidate is not None:
             self._asked_meanwhile.append(change)
         self.wake()
         return self._asked
+
+    def _keep(self, record: StackRecord) -> None:
+        """Note what the user has asked for; a full disk does not forbid to stop what fills it."""
+        try:
+            self._state.save_stack(record)
+            self._is_kept = True
+        except StackerError as error:
+            if self._is_kept:
+                message = f"stack {self.name}: what is stopped could not be noted yet: {error}"
+                log.warning("%s", message)
+                self._tools.bus.emit("warning", message, stack=self.name)
+            self._is_kept = False
 
     def image_names(self) -> frozenset[str]:
         """What the declaration names as images, and one that is not accepted yet."""
@@ -246,6 +259,8 @@ class StackLoop:
 
     async def _once(self) -> float | None:
         """Do one pass and return when to plan again at the latest."""
+        if self.record is not None and not self._is_kept:
+            self._keep(self.record)
         if self._ending is not None:
             return await self._take_down(self._ending)
         if self._candidate is not None and self._staged is not None:
@@ -318,10 +333,9 @@ class StackLoop:
     async def _converge(self, desired: Desired) -> float | None:
         answered = self._asked
         self._performer.grace_s, self._asked_grace_s = self._asked_grace_s, None
-        observed = await observe(self._tools, self.name, desired, self._contents)
+        observed = await self._observe(desired)
         plan = reconcile(desired, observed, now=self._tools.now())
         self._performer.desired = desired
-        await self._sync_probes(desired, observed)
         if not plan.ready:
             self._note(
                 Pass(number=self.latest.number + 1, answered=answered, observed=observed, plan=plan)
@@ -336,7 +350,7 @@ class StackLoop:
             Pass(
                 number=self.latest.number + 1,
                 answered=answered,
-                observed=await observe(self._tools, self.name, desired, self._contents),
+                observed=await self._observe(desired),
                 plan=plan,
                 failures=failures,
             )
@@ -385,17 +399,18 @@ class StackLoop:
             rerun=self.desired.rerun - done.rerun,
         )
 
-    async def _sync_probes(self, desired: Desired, observed: Observed) -> None:
-        probed: list[Probed] = []
-        for container in observed.containers:
-            service = desired.stack.services.get(container.service)
-            if service is None:
-                continue
-            image = await self._tools.images.find(container.image_id)
-            check = check_of(service.healthcheck, image.config.healthcheck if image else None)
-            if check is not None:
-                probed.append(Probed(container=container, check=check, user=None))
-        self._probes.sync(tuple(probed))
+    async def _observe(self, desired: Desired) -> Observed:
+        """Look at everything, and have the containers probed that are found."""
+        observed = await observe(self._tools, self.name, desired, self._contents)
+        checked = [(each, await self._check_of(each, desired)) for each in observed.containers]
+        return replace(observed, containers=self._probes.sync(checked))
+
+    async def _check_of(self, container: ObservedContainer, desired: Desired) -> Check | None:
+        service = desired.stack.services.get(container.service)
+        if service is None:
+            return None
+        image = await self._tools.images.find(container.image_id)
+        return check_of(service.healthcheck, image.config.healthcheck if image else None)
 
     async def _take_down(self, ending: Ending) -> float | None:
         if self._staging is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from stacker.base.errors import NotFound
 from stacker.engine.contents import Contents
 from stacker.engine.fetch import fetch_all
 from stacker.engine.observe import observe
@@ -15,7 +16,13 @@ from stacker.engine.prepare import ports
 from stacker.engine.tools import Tools
 from stacker.plan.desired import Desired
 from stacker.plan.observed import Observed
-from stacker.plan.operations import CreateContainer, CreateNetwork, PullImage, RemoveContainer
+from stacker.plan.operations import (
+    CreateContainer,
+    CreateNetwork,
+    CreateVolume,
+    PullImage,
+    RemoveContainer,
+)
 from stacker.plan.plan import Plan
 from stacker.plan.reconcile import reconcile
 
@@ -29,6 +36,7 @@ async def stage(
     observed = await observe(tools, name, desired, contents)
     plan = reconcile(desired, observed, now=tools.now())
     await _check_networks(tools, plan)
+    _check_volumes(desired, plan)
     await _check_ports(tools, desired, observed, plan)
     await _check_binds(tools, desired)
     await fetch_all(
@@ -43,6 +51,14 @@ async def _check_networks(tools: Tools, plan: Plan) -> None:
     for step in plan.steps:
         if isinstance(step.operation, CreateNetwork):
             await tools.networks.check_network(step.operation.spec)
+
+
+def _check_volumes(desired: Desired, plan: Plan) -> None:
+    for step in plan.steps:
+        if isinstance(step.operation, CreateVolume):
+            volume = desired.stack.volumes[step.operation.key]
+            if volume.external:
+                raise NotFound(f"volume {volume.name} is external and does not exist")
 
 
 async def _check_ports(tools: Tools, desired: Desired, observed: Observed, plan: Plan) -> None:

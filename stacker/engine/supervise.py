@@ -19,6 +19,7 @@ from stacker.engine.prepare import has_sandbox, sandbox_spec
 from stacker.engine.tools import Tools
 from stacker.plan.desired import Desired
 from stacker.plan.fingerprint import network_spec
+from stacker.plan.observed import Health
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,12 @@ async def adopt(tools: Tools, declared: Iterable[Desired]) -> None:
         tools.records.update(
             record.id,
             lambda r, pid=pid, start_time=start_time, now=now: replace(
-                r, pid=pid, start_time=start_time, started_at=now, exit=None
+                r,
+                pid=pid,
+                start_time=start_time,
+                started_at=now,
+                exit=None,
+                health=Health.NONE,
             ),
         )
     known = {sandbox.container_id for sandbox in await tools.networks.sandboxes()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -14,6 +15,15 @@ from stacker.engine import declare
 from stacker.engine.endure import endure
 from stacker.engine.ports import WatchFiles
 from stacker.plan.declaration import Declaration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the files of a stack were once loaded as."""
+
+    stack: dict[str, object]
+    files: tuple[Path, ...]
+    """All that were read, those that it takes configs and secrets from, and missing ones."""
 
 
 class Watches:
@@ -30,39 +40,54 @@ class Watches:
         self._apply = apply
         self._scopes: dict[str, anyio.CancelScope] = {}
 
-    def start(self, stack: str, declaration: Declaration) -> None:
+    def start(self, stack: str, declaration: Declaration, known: dict[str, object]) -> None:
+        """Watch its files; ``known``: as what they were loaded, ``Stack.model_dump``."""
         self.stop(stack)
         scope = self._scopes[stack] = anyio.CancelScope()
-        self._tasks.start_soon(self._follow, stack, declaration, scope)
+        seen = Seen(stack=known, files=tuple(Path(file) for file in declaration.files))
+        self._tasks.start_soon(self._follow, stack, declaration, seen, scope)
 
     def stop(self, stack: str) -> None:
         scope = self._scopes.pop(stack, None)
         if scope is not None:
             scope.cancel()
 
-    async def _follow(self, stack: str, declaration: Declaration, scope: anyio.CancelScope) -> None:
+    async def _follow(
+        self, stack: str, declaration: Declaration, seen: Seen, scope: anyio.CancelScope
+    ) -> None:
         async def run() -> None:
-            files = await self._files(declaration)
+            latest = seen
             while True:
-                files = await self._until_others(stack, declaration, files)
+                latest = await self._until_others(stack, declaration, latest)
 
         with scope:
             await endure(f"watch the files of {stack}", run)
 
-    async def _until_others(
-        self, stack: str, declaration: Declaration, files: tuple[Path, ...]
-    ) -> tuple[Path, ...]:
-        """Apply each save, until one makes the stack read other files: an include, an env_file."""
-        async with aclosing(self._watch_files(files)) as saves:
-            async for _ in saves:
-                await self._apply(stack, declaration)
-                read = await self._files(declaration)
-                if set(read) - set(files):
-                    return read
-        return files
+    async def _until_others(self, stack: str, declaration: Declaration, seen: Seen) -> Seen:
+        """Apply each save, until one makes the stack read other files: an include, an env_file.
 
-    async def _files(self, declaration: Declaration) -> tuple[Path, ...]:
-        try:
-            return (await declare.load(declaration)).files_read
-        except StackerError:
-            return tuple(Path(file) for file in declaration.files)
+        The first wake-up tells nothing but that the watch stands: what was saved between the
+        loading of what is known and that moment shows by the difference.
+        """
+        stands = False
+        async with aclosing(self._watch_files(seen.files)) as wakes:
+            async for _ in wakes:
+                found = await _look(declaration)
+                if stands or found is None or found.stack != seen.stack:
+                    await self._apply(stack, declaration)
+                stands = True
+                if found is not None and set(found.files) - set(seen.files):
+                    return found
+        return seen
+
+
+async def _look(declaration: Declaration) -> Seen | None:
+    try:
+        loaded = await declare.load(declaration)
+    except StackerError:
+        return None
+    contents = (*loaded.stack.configs.values(), *loaded.stack.secrets.values())
+    return Seen(
+        stack=loaded.stack.model_dump(mode="json"),
+        files=(*loaded.files_read, *(Path(each.file) for each in contents if each.file)),
+    )

@@ -7,10 +7,11 @@ Rule 2: what it has to wait for, and in which order things are done, is plan.rec
 from __future__ import annotations
 
 from dataclasses import dataclass
+from signal import SIGKILL
 
-from stacker.plan.desired import Desired, container_name, namespace_parents
-from stacker.plan.fingerprint import service_fingerprint
-from stacker.plan.observed import Health, Observed, ObservedContainer, Status
+from stacker.plan.desired import Desired, container_name, mortal_namespaces, namespace_parents
+from stacker.plan.fingerprint import changed_keys, service_fingerprint
+from stacker.plan.observed import Exit, Health, Observed, ObservedContainer, Status
 from stacker.plan.restart import Again, Stay, after_exit
 
 
@@ -148,9 +149,17 @@ def _decide_one(
             return Stop(old=container, cause="stopped by the user")
         return Keep(note="stopped by the user")
 
+    owners = _owners(desired, observed, service)
     if container.status in (Status.RUNNING, Status.PAUSED):
-        return _decide_running(desired, service, container)
-    return _decide_not_running(desired, service, container, now=now)
+        return _decide_running(desired, service, container, owners)
+    return _decide_not_running(desired, service, container, owners, now=now)
+
+
+def _owners(desired: Desired, observed: Observed, service: str) -> dict[str, ObservedContainer]:
+    """Return the containers whose pid or ipc namespace a service shares, by the kind of it."""
+    first = {c.service: c for c in observed.containers if c.index == 1}
+    shared = mortal_namespaces(desired.stack.services[service])
+    return {kind: first[owner] for kind, owner in shared.items() if owner in first}
 
 
 def _replace_cause(
@@ -162,7 +171,7 @@ def _replace_cause(
     fingerprint: str,
 ) -> str | None:
     if container.fingerprint != fingerprint:
-        return "its declaration changed"
+        return _what_changed(desired, observed, service, container)
     if container.id in desired.recreate:
         return "asked for"
 
@@ -178,7 +187,25 @@ def _replace_cause(
     return None
 
 
-def _decide_running(desired: Desired, service: str, container: ObservedContainer) -> Decision:
+def _what_changed(
+    desired: Desired, observed: Observed, service: str, container: ObservedContainer
+) -> str:
+    keys = (
+        changed_keys(
+            desired.before, container.fingerprint, desired.stack, service, observed.contents
+        )
+        if desired.before is not None
+        else ()
+    )
+    return f"its declaration changed: {', '.join(keys)}" if keys else "its declaration changed"
+
+
+def _decide_running(
+    desired: Desired,
+    service: str,
+    container: ObservedContainer,
+    owners: dict[str, ObservedContainer],
+) -> Decision:
     if container.id in desired.restart:
         return Restart(old=container, cause="asked for")
 
@@ -187,13 +214,26 @@ def _decide_running(desired: Desired, service: str, container: ObservedContainer
         detail = f": {container.health_detail}" if container.health_detail else ""
         return Restart(old=container, cause=f"unhealthy{detail}", automatic=True)
 
+    for kind, owner in owners.items():
+        if owner.start_time and container.start_time and owner.start_time > container.start_time:
+            return Restart(old=container, cause=_begun_anew(kind, owner))
+
     if container.problem:
         return Repair(old=container, cause=container.problem)
     return Keep()
 
 
+def _begun_anew(kind: str, owner: ObservedContainer) -> str:
+    return f"{owner.service}, whose {kind} namespace it shares, was started anew"
+
+
 def _decide_not_running(
-    desired: Desired, service: str, container: ObservedContainer, *, now: float
+    desired: Desired,
+    service: str,
+    container: ObservedContainer,
+    owners: dict[str, ObservedContainer],
+    *,
+    now: float,
 ) -> Decision:
     if container.id in desired.rerun or container.id in desired.restart:
         return Start(cause="asked for")
@@ -202,6 +242,9 @@ def _decide_not_running(
 
     if container.stopped_by_user:
         return Start(cause="asked for")
+
+    if (owner := owners.get("pid")) is not None and _ended_with(container.exit, owner):
+        return Start(cause=_begun_anew("pid", owner))
 
     verdict = after_exit(
         desired.stack.services[service].restart,
@@ -212,7 +255,15 @@ def _decide_not_running(
     match verdict:
         case Stay(note=note):
             return Keep(note=note)
+        case Again(note=note) if any(o.status is not Status.RUNNING for o in owners.values()):
+            return Keep(note=f"{note}, when it can share a namespace again")
         case Again(at=at, cause=cause) if at <= now:
             return Start(cause=cause, automatic=True)
         case Again(at=at, note=note):
             return Keep(note=note, wake_at=at)
+
+
+def _ended_with(exit: Exit, owner: ObservedContainer) -> bool:
+    """Whether the kernel has killed it because its pid namespace ended (pid_namespaces(7))."""
+    killed = exit.signal == SIGKILL and not exit.oom
+    return killed and owner.started_at is not None and exit.at <= owner.started_at

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stacker.stack.model.service import Service
 from stacker.stack.model.stack import Stack
+from stacker.stack.model.values import shared_service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """The declaration that another one replaces."""
+
+    stack: Stack
+    contents: Mapping[str, str]
+    """Digests of its configs and secrets, by ``configs.KEY`` and ``secrets.KEY``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
     stack: Stack
+    before: Before | None = None
+    """To say what has changed; None: the first one, or no longer known."""
     generation: int = 1
     """Grows with every ``up``."""
     stopped: frozenset[str] = frozenset()
@@ -60,6 +73,13 @@ def used_volumes(stack: Stack) -> tuple[str, ...]:
 def namespace_parents(service: Service) -> tuple[str, ...]:
     """Return the services whose namespaces this one shares (``network_mode: service:x`` …)."""
     modes = (service.network_mode, service.pid, service.ipc)
-    return tuple(
-        sorted({mode.partition(":")[2] for mode in modes if mode and mode.startswith("service:")})
-    )
+    return tuple(sorted({owner for mode in modes if (owner := shared_service(mode))}))
+
+
+def mortal_namespaces(service: Service) -> dict[str, str]:
+    """Return the kinds of namespaces that end with their owner's process, each with the owner.
+
+    A network namespace is not one of them: it belongs to the container.
+    """
+    modes = {"pid": service.pid, "ipc": service.ipc}
+    return {kind: owner for kind, mode in modes.items() if (owner := shared_service(mode))}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stacker.oci.image_config import Healthcheck as ImageHealthcheck
-from stacker.plan.observed import Health
+from stacker.plan.observed import Health, Status
 from stacker.stack.model.health import Healthcheck
 
 
@@ -48,6 +48,13 @@ def after_probe(
     streak = verdict.failing_streak if in_start_period else verdict.failing_streak + 1
     health = Health.UNHEALTHY if streak >= check.retries else verdict.health
     return Verdict(health=health, failing_streak=streak, detail=detail)
+
+
+def known_health(status: Status, health: Health, check: Check | None) -> Health:
+    """What may be said of a container before its next probe: a check may have come or gone."""
+    if status is not Status.RUNNING or check is None:
+        return Health.NONE
+    return Health.STARTING if health is Health.NONE else health
 
 
 def next_probe_in(verdict: Verdict, check: Check, *, running_s: float) -> float:

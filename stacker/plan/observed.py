@@ -59,6 +59,8 @@ class ObservedContainer:
     image_id: str
     status: Status
     pid: int | None = None
+    start_time: int | None = None
+    """Of that process, in clock ticks since boot: no clock that is set changes who came first."""
     created_at: float = 0.0
     started_at: float | None = None
     """Seconds since the epoch, of the latest start."""

@@ -45,6 +45,17 @@ def test_create_does_not_run_the_program(case: Case) -> None:
     assert (case.rootfs / "etc/ran").exists()
 
 
+@pytest.mark.differs(crun="1.8 wants a process for create", runc="1.1 wants a process for create")
+def test_process_is_for_start(case: Case) -> None:
+    """config.md, "Process": REQUIRED when `start` is called, which is an error without it."""
+    del case.config["process"]
+    case.runtime.ok("create", "--bundle", case.write(), case.identity)
+    done = case.runtime.call("start", case.identity)
+    assert done.returncode != 0
+    assert case.runtime.state(case.identity)["status"] == "created"
+    case.runtime.ok("delete", "--force", case.identity)
+
+
 def test_an_identity_is_taken_once(case: Case) -> None:
     """runtime.md, "Create": an id in use MUST be an error, and leave its container alone."""
     pid = case.start()

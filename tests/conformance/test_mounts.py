@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -245,3 +246,14 @@ def test_no_mount_of_the_host_is_left(case: Case) -> None:
     lines = case.one("read /proc/self/mountinfo").splitlines()
     points = {line.split()[4] for line in lines}
     assert {point for point in points if not point.startswith("/dev/")} == {"/", "/proc", "/dev"}
+
+
+@pytest.mark.differs(crun="1.8 fails at a mount on the root")
+def test_a_mount_on_the_root(case: Case, tmp_path: Path) -> None:
+    """config.md, "Mounts": the destination is any path inside, and / is one."""
+    other = tmp_path / "other"
+    shutil.copytree(case.rootfs, other)
+    (other / "etc/mark").write_text("of the other")
+    entry = {"destination": "/", "type": "bind", "source": str(other), "options": ["bind"]}
+    case.config["mounts"].insert(0, entry)
+    assert case.one("read /etc/mark") == "of the other"

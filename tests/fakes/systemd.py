@@ -186,7 +186,8 @@ class Server:
             return
         self.send(METHOD_RETURN, {**back, "signature": signature}, *body)
         if signature == "o":
-            fields = {"path": PATH, "interface": MANAGER, "member": "JobRemoved"}
+            # systemd names itself on its own socket; on a bus the daemon puts our number there
+            fields = {"path": PATH, "interface": MANAGER, "member": "JobRemoved", "sender": NAME}
             number = int(body[0].rpartition("/")[2])
             # another one's job ends in between
             other = (number + 1000, f"{PATH}/job/0", "other.scope", "failed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -82,6 +83,16 @@ CASES = (
         + "    volumes:\n      - {type: bind, source: /nosuch-dir, target: /x,"
         + " bind: {create_host_path: false}}\n",
         "/nosuch-dir",
+    ),
+    Case(
+        "missing external volume",
+        GOOD + "    volumes: ['v:/v']\nvolumes:\n  v: {external: true}\n",
+        "volume v is external and does not exist",
+    ),
+    Case(
+        "missing external network",
+        GOOD + "    networks: [n]\nnetworks:\n  n: {external: true}\n",
+        "network n: it is external and no stack that is up declares it",
     ),
     Case("bad port", GOOD + '    ports: ["99999:80"]\n', "stack.yaml:9: services.web.ports[0]"),
 )
@@ -396,6 +407,20 @@ def test_a_full_disk_takes_no_new_declaration(cramped: Stacker) -> None:
     (cramped.root / "filler").unlink()
     cramped.ok("up", "-d", "--wait", "stack.yaml")
     assert cramped.containers()["shop-web-1"]["id"] != before["shop-web-1"]["id"]
+
+
+def test_a_full_disk_keeps_nobody_from_stopping_what_fills_it(cramped: Stacker) -> None:
+    fill(cramped.root / "filler")
+    cramped.ok("stop", "-t", "0")
+    assert cramped.containers()["shop-web-1"]["status"] == "exited"
+    assert "could not be noted yet: state file" in cramped.ok("events")
+
+    (cramped.root / "filler").unlink()
+    cramped.ok("start")
+    cramped.ok("stop", "-t", "0")
+    os.kill(cramped.supervisor_pid(), signal.SIGKILL)
+    eventually(lambda: cramped.running_supervisor() is None, what="its death")
+    assert cramped.containers()["shop-web-1"]["status"] == "exited"
 
 
 def fill(path: Path) -> None:

@@ -54,6 +54,16 @@ def test_logs_name_their_service_and_time(example: Stacker) -> None:
     assert re.match(r"\S*ticker\S*\s+\| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ", line), line
 
 
+def test_what_lies_in_the_two_directories_is_documented(example: Stacker) -> None:
+    text = (REPOSITORY / "docs/architecture.md").read_text()
+    for directory, name in ((example.root, "ROOT"), (example.run, "RUN")):
+        table = text.partition(f"| below `{name}`")[2].partition("\n\n")[0]
+        found = {
+            path.name.removesuffix("-wal").removesuffix("-shm") for path in directory.iterdir()
+        }
+        assert {name for name in found if f"`{name}" not in table} == set()
+
+
 def test_limits_reach_the_kernel(example: Stacker) -> None:
     pid = next(
         row["pid"]
@@ -61,6 +71,7 @@ def test_limits_reach_the_kernel(example: Stacker) -> None:
         if row["service"] == "web"
     )
     rows = example.json("stats", "--no-stream", "-p", "example")["rows"]
+    assert [row["service"] for row in rows] == sorted(row["service"] for row in rows)
     web = next(row for row in rows if row["service"] == "web")
     assert web["memory_limit_bytes"] == 64 * 1024 * 1024
     assert web["pids_limit"] == 32

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.support.supervisor import IMAGE, Stacker
+from tests.support.supervisor import IMAGE, Stacker, eventually
 
 pytestmark = pytest.mark.root
 
@@ -54,6 +56,50 @@ services:
     assert str(stacker.run / "shm") not in Path("/proc/mounts").read_text()
 
 
+def test_whoever_shares_a_namespace_of_a_process_that_crashed_is_started_with_it(
+    stacker: Stacker,
+) -> None:
+    stacker.up(f"""
+name: sharing
+{IDLE}
+services:
+  owner:
+    <<: *idle
+    restart: always
+  debugger:
+    <<: *idle
+    init: false
+    command: [sh, -c, "trap exit TERM; sleep infinity & wait"]
+    pid: service:owner
+  queue:
+    <<: *idle
+    ipc: service:owner
+""")
+
+    def share() -> bool:
+        pids = {name: row["pid"] for name, row in stacker.containers().items()}
+        return all(pids.values()) and all(
+            os.readlink(f"/proc/{pids[f'sharing-{guest}-1']}/ns/{kind}")
+            == os.readlink(f"/proc/{pids['sharing-owner-1']}/ns/{kind}")
+            for guest, kind in (("debugger", "pid"), ("queue", "ipc"))
+        )
+
+    assert share()
+    before = stacker.containers()
+    for _ in range(2):
+        killed = stacker.containers()["sharing-owner-1"]["pid"]
+        os.kill(killed, signal.SIGKILL)
+        eventually(
+            lambda killed=killed: (
+                stacker.containers()["sharing-owner-1"]["pid"] != killed and share()
+            ),
+            what="a new namespace, shared",
+        )
+    after = stacker.containers()
+    assert all(after[name]["id"] == before[name]["id"] for name in before)
+    assert after["sharing-queue-1"]["pid"] != before["sharing-queue-1"]["pid"]
+
+
 def test_a_user_reads_directories_that_were_made_for_mounts(stacker: Stacker) -> None:
     stacker.up(f"""
 name: readable
@@ -95,3 +141,27 @@ services:
     done = stacker("up", timeout=30)
     assert done.returncode == 0
     assert done.stdout.count("tried") == 4
+    assert "trying-web-1 exited with 3\n" in done.stderr
+
+
+def test_which_stack_is_meant_by_the_place_where_the_caller_stands(stacker: Stacker) -> None:
+    text = IDLE + "services:\n  app: *idle\n"
+    shop, other, nowhere = (stacker.directory / name for name in ("shop", "other", "nowhere"))
+    for directory in (shop / "below", other, nowhere):
+        directory.mkdir(parents=True)
+    for directory in (shop, other):
+        (directory / "stack.yaml").write_text(f"name: {directory.name}\n{text}")
+    stacker.ok("up", "-d", cwd=shop)
+
+    stopped = stacker("stop", cwd=other)
+    assert (stopped.returncode, stopped.stdout) == (1, "")
+    assert "no stack is declared from the directory" in stopped.stderr
+    assert "nothing to take down" in stacker("down", cwd=other).stderr
+    assert stacker.containers("-p", "shop")["shop-app-1"]["status"] == "running"
+    stacker.ok("restart", "-t", "0", cwd=nowhere)  # there is no other that could be meant
+
+    stacker.ok("up", "-d", cwd=other)
+    stacker.ok("stop", "-t", "0", cwd=shop / "below")
+    assert stacker.containers("-p", "shop")["shop-app-1"]["status"] == "exited"
+    assert stacker.containers("-p", "other")["other-app-1"]["status"] == "running"
+    assert stacker("stop", cwd=nowhere).returncode == 1

@@ -42,7 +42,9 @@ def test_only_what_changed_is_made_anew(two: Stacker) -> None:
     changed = TWO.replace('version: "1"', 'version: "2"')
     planned = two("plan", str(two.write(changed)))
     assert planned.returncode == 2
-    assert planned.stdout.splitlines()[0] == "#1 stop container two-b-1: its declaration changed"
+    assert planned.stdout.splitlines()[0] == (
+        "#1 stop container two-b-1: its declaration changed: labels"
+    )
 
     two.ok("up", "-d", "--wait", "stack.yaml")
     after = two.containers()
@@ -111,6 +113,22 @@ def test_the_saved_file_applies_by_itself_and_a_broken_one_does_not(stacker: Sta
     eventually(lambda: set(stacker.containers()) == {"two-a-1"}, what="b to go")
 
 
+def test_an_attached_up_tells_what_a_save_has_come_to(stacker: Stacker) -> None:
+    path = stacker.write(TWO)
+    said = stacker.directory / "stderr"
+    with (
+        said.open("wb") as stderr,
+        stacker.start("up", "--watch", stdout=subprocess.DEVNULL, stderr=stderr) as process,
+    ):
+        eventually(lambda: len(stacker.containers()) == 2, what="the stack to run")
+        _save(path, "services: [")
+        eventually(lambda: "two stays as it is: stack.yaml:" in said.read_text(), what="a warning")
+        _save(path, TWO[: TWO.index("  b:")])
+        eventually(lambda: "\nstack two is declared\n" in said.read_text(), what="the news")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+
+
 def test_a_file_that_a_save_adds_is_watched_too(stacker: Stacker) -> None:
     path = stacker.write(TWO)
     more = path.with_name("more.yaml")
@@ -127,11 +145,66 @@ def test_a_file_that_a_save_adds_is_watched_too(stacker: Stacker) -> None:
     )
 
 
+def test_what_was_saved_while_nobody_watched_applies_as_well(stacker: Stacker) -> None:
+    text = TWO.replace("  a:\n", "  a:\n    configs: [motd]\n", 1) + (
+        "configs:\n  motd:\n    file: ./motd\n"
+    )
+    motd = stacker.write("one", "motd")
+    path = stacker.write(text)
+    stacker.ok("up", "-d", "--wait", "--watch", str(path))
+    before = stacker.containers()
+
+    os.kill(stacker.supervisor_pid(), signal.SIGKILL)
+    eventually(lambda: stacker.running_supervisor() is None, what="its death")
+    _save(path, text.replace('version: "1"', 'version: "2"'))
+    changed = eventually(
+        lambda: (
+            (row := stacker.containers().get("two-b-1", {})).get("pid")
+            and row["id"] != before["two-b-1"]["id"]
+            and row
+        ),
+        what="the change to apply",
+    )
+    # and a file that the stack file takes a config from, though nothing else has changed
+    _save(motd, "two")
+    eventually(
+        lambda: stacker("exec", "a", "cat", "/motd").stdout == "two", what="the config to apply"
+    )
+    assert stacker.containers()["two-b-1"]["id"] == changed["id"]
+
+
 def test_force_recreate(two: Stacker) -> None:
     before = two.containers()
     two.ok("up", "-d", "--wait", "--force-recreate", "stack.yaml")
     after = two.containers()
     assert {row["id"] for row in before.values()}.isdisjoint({row["id"] for row in after.values()})
+
+
+def test_a_health_check_may_come_and_go_while_a_container_runs(stacker: Stacker) -> None:
+    plain = f"""
+name: checked
+services:
+  app:
+    image: {IMAGE}
+    command: [sleep, infinity]
+    init: true
+"""
+    check = """
+    healthcheck:
+      test: [CMD, "true"]
+      interval: 300ms
+"""
+    stacker.up(plain)
+    before = stacker.containers()["checked-app-1"]
+    assert before["health"] == "none"
+
+    stacker.up(plain.rstrip() + check)  # waits for the first probe
+    checked = stacker.containers()["checked-app-1"]
+    assert (checked["pid"], checked["health"]) == (before["pid"], "healthy")
+
+    stacker.up(plain)
+    after = stacker.containers()["checked-app-1"]
+    assert (after["pid"], after["health"]) == (before["pid"], "none")
 
 
 def test_an_unhealthy_service_fails_the_wait_and_says_why(stacker: Stacker) -> None:

@@ -157,7 +157,9 @@ def test_load(stacker: Stacker, made: Path, tmp_path: Path, kind: str) -> None:
     }
     run("skopeo", "copy", "-q", f"oci:{made / 'one'}:t", targets[kind])
     if kind == "stdin":
-        done = stacker("load", "-", stdin=(tmp_path / "layout").read_bytes())
+        done = stacker("load", stdin=(tmp_path / "layout").read_bytes())
+    elif kind == "docker-archive":
+        done = stacker("load", "-i", str(tmp_path / "layout"))
     else:
         done = stacker("load", str(tmp_path / "layout"))
     assert done.returncode == 0, done.stderr
@@ -171,5 +173,5 @@ def test_a_file_that_is_no_image_is_named(stacker: Stacker, tmp_path: Path) -> N
     junk.write_bytes(os.urandom(4096))
     done: subprocess.CompletedProcess[str] = stacker("load", str(junk))
     assert done.returncode == 1
-    assert str(junk) in done.stderr
+    assert f"load {junk}: this is not a tar archive" in done.stderr
     assert "Traceback" not in done.stderr

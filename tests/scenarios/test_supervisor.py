@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -74,6 +75,33 @@ def test_kill_9_leaves_pids_and_lines_as_they_are(steady: Stacker) -> None:
     steady.ok("down", "-v", "-t", "0", "-p", "steady")
     os.kill(processes[0].pid, signal.SIGTERM)
     processes[0].wait(20)
+
+
+def test_what_a_killed_one_was_writing_is_swept_at_the_next_start(steady: Stacker) -> None:
+    os.kill(steady.supervisor_pid(), signal.SIGKILL)
+    volume = steady.root / "volumes" / "v"
+    (volume / "_data").mkdir(parents=True)
+    (volume / "volume.json").write_text("{}")
+    targets = [
+        *steady.root.glob("*.json"),  # ip_forward
+        *steady.root.glob("stacks/*.json"),
+        *steady.root.glob("containers/*/record.json"),
+        *steady.root.glob("volumes/*/volume.json"),
+        *steady.root.glob("images/*.json"),
+        *steady.root.glob("layers/*/*.json"),
+        *steady.run.glob("*.json"),  # networks
+        *steady.run.glob("containers/*/launch.json"),
+    ]
+    assert {target.parent.name for target in targets} >= {"root", "run", "stacks", "sha256", "v"}
+    left = [target.with_name(f".{target.name}.0123abcd.new") for target in targets]
+    theirs = volume / "_data" / left[0].name
+    for path in (*left, theirs):
+        path.touch()
+
+    assert set(steady.containers()) == {"steady-db-1", "steady-web-1", "steady-once-1"}
+    assert [path for path in left if path.exists()] == []
+    assert theirs.exists()
+    shutil.rmtree(volume)
 
 
 def test_after_a_reboot_the_stack_comes_up_again_in_order(steady: Stacker) -> None:

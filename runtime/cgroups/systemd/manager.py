@@ -31,11 +31,12 @@ _TRIES = 2
 class Manager:
     """A connection to the systemd of this caller; close it, or use it in a `with`."""
 
-    __slots__ = ("_bus", "_speaker")
+    __slots__ = ("_bus", "_hears", "_speaker")
 
     def __init__(self, candidates: list[Endpoint] | None = None) -> None:
         """The sockets to try, where they are others than this caller's systemd's."""
         self._bus = _connect(candidates or endpoints(os.environ, caller_uid()))
+        self._hears = False
         self._speaker: str | None = None
 
     def __enter__(self) -> Manager:
@@ -99,9 +100,9 @@ class Manager:
 
     def _hear(self) -> None:
         """Have JobRemoved sent to us; systemd's own socket sends it unasked."""
-        if self._speaker is not None:
+        if self._hears:
             return
-        self._speaker = ""
+        self._hears = True
         if self._bus.endpoint.is_bus:
             # whoever may use the bus may send signals: only systemd's count
             (self._speaker,) = self._bus.call(BUS, "GetNameOwner", "s", _NAME)
@@ -110,7 +111,7 @@ class Manager:
 
     def _await(self, job: str) -> str:
         while True:
-            body = self._bus.next_signal("JobRemoved", self._speaker or "")
+            body = self._bus.next_signal("JobRemoved", self._speaker)
             if len(body) == 4 and body[1] == job:
                 return str(body[3])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stacker.base.atomic import sweep_unfinished
 from stacker.base.errors import Invalid
 from stacker.base.ids import is_id
 
@@ -21,6 +22,7 @@ class Paths:
     def prepare(self) -> None:
         for directory in (self.run, self.bundles, self.runtime_states):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sweep_unfinished(self.bundles.iterdir())
 
     def bundle(self, container_id: str) -> Path:
         """The OCI bundle: config.json, named pipes, pid file; without the root file system."""

@@ -46,6 +46,14 @@ class Places:
         """The folders whose files are named by digests."""
         return self.blobs, self.layers, self.corrections
 
+    def records(self) -> tuple[Path, ...]:
+        """The folders with a JSON file beside each file of content."""
+        return tuple(
+            folder / algorithm
+            for folder in (self.layers, self.corrections)
+            for algorithm in HEX_LENGTHS
+        )
+
     def blob(self, digest: Digest) -> Path:
         return self.blobs / digest.algorithm / digest.hex
 

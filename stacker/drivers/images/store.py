@@ -7,12 +7,13 @@ Two supervisors on one root are kept apart by the supervisor's lock, not here. M
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from stacker.base import clock
-from stacker.base.atomic import write_atomic
+from stacker.base.atomic import sweep_unfinished, write_atomic
 from stacker.base.errors import Corrupt, StackerError
 from stacker.drivers.images import catalog
 from stacker.drivers.images.catalog import Catalog
@@ -177,10 +178,13 @@ class Store:
 
     def _remove_half_made(self) -> None:
         """Of what a dead process has left only the blobs of pulls can be resumed, for a time."""
+        sweep_unfinished((self.places.layout, *self.places.records()))
         for path in self.places.partial.iterdir():
             age_s = clock.now().timestamp() - path.stat().st_mtime
             resumable = path.suffix == ".blob" and not path.name.startswith("import-")
             if path.is_dir():
-                remove_tree(path)
+                # a worker of a supervisor that was killed may still be at its end there
+                with contextlib.suppress(OSError):
+                    remove_tree(path)
             elif not resumable or age_s > PARTIAL_KEPT_S:
                 path.unlink()

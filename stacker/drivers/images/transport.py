@@ -207,4 +207,7 @@ def translated(url: URL) -> Generator[None]:
 
 def _reason(error: OSError) -> str:
     """Say it in the system's words; asyncio puts its own, with an address, in their place."""
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    # a name that is not found has a negative number of getaddrinfo's, which strerror(3) knows not
+    return (error.strerror or str(error)).lower()

@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Interface
 
+from stacker.drivers.networks import names
+from stacker.drivers.networks.netlink.links import Link
 from stacker.drivers.networks.observing import Kernel
 from stacker.drivers.networks.planning import Remnant
 
+_OURS = re.compile(r"stacker [0-9a-f]{6} ", re.ASCII)
 _BEFORE = re.compile(r"ip_forward before: ([01])", re.ASCII)
 
 
@@ -28,6 +31,18 @@ def alias(tag: str, network: str, *, before: bool) -> str:
 def is_for(tag: str, network: str, found: str) -> bool:
     """Whether a bridge with this alias was made for this network of ours."""
     return found.startswith(_begin(tag, network))
+
+
+def is_of_somebody(link: Link) -> bool:
+    """Whether a link is a network of any supervisor; a stack file may have named the bridge."""
+    return bool(_OURS.match(link.alias)) or names.is_bridge(link.name)
+
+
+def is_of_another(tag: str, link: Link) -> bool:
+    """Whether a link is a network of another supervisor."""
+    return is_of_somebody(link) and not (
+        link.alias.startswith(mark(tag)) or names.is_ours(tag, link.name)
+    )
 
 
 def forwarding_before(found: str) -> bool | None:

@@ -22,9 +22,9 @@ def bridge(tag: str, number: int) -> str:
     return f"sk{tag}b{number}"
 
 
-def is_bridge_of_another(tag: str, interface: str) -> bool:
-    """Whether a link is a network of another supervisor."""
-    return bool(_BRIDGE_OF_ANYBODY.fullmatch(interface)) and not interface.startswith(f"sk{tag}")
+def is_bridge(interface: str) -> bool:
+    """Whether a link has the name of a bridge of any supervisor."""
+    return bool(_BRIDGE_OF_ANYBODY.fullmatch(interface))
 
 
 @lru_cache(maxsize=4096)

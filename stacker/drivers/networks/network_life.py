@@ -6,7 +6,9 @@ is the same backwards. So there is no moment at which a network is open and not 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Network, ip_address
 
 import anyio
@@ -70,6 +72,13 @@ class NetworkLife:
             if record is not None:
                 await self._remove(record)
 
+    async def check(self, spec: NetworkSpec) -> None:
+        """Raise what stands in the way of ``ensure``, and change nothing."""
+        if spec.external:
+            self._of_another_stack(spec)
+        else:
+            await self.plan(spec)
+
     async def plan(self, spec: NetworkSpec) -> NetworkRecord:
         """Decide what a network is to be; Conflict when its name or subnet is somebody else's."""
         self._of_this_stack(spec)
@@ -102,39 +111,57 @@ class NetworkLife:
             )
         return record
 
-    async def forwarding_before(self, step: str) -> bool:
-        """What ``ip_forward`` was: as recorded, or as bridges or the note tell where it is lost."""
+    async def take_away(
+        self, step: str, remove: Callable[[], None], *, network: str | None = None
+    ) -> None:
+        """Remove the bridge of a network, or strays; put ``ip_forward`` back with the last."""
+        names = self._memory.records.networks.keys() - {network}
+        leads_out = any(not self._memory.records.networks[n].spec.internal for n in names)
+
+        def take() -> None:
+            with forwarding.alone():
+                before = self._forwarding_before()  # what is about to go may be all that tells
+                remove()
+                if not leads_out:
+                    forwarding.put_back(self._tag, observing.look(), before=before)
+                if not names:
+                    self._note.remove()
+
+        await self._workers(step, take)
+        records = self._memory.records
+        if network is not None:
+            records = records.without_network(network)
+        if not names:
+            records = replace(records, forwarding_before=None)
+        self._memory.records = records
+
+    def _forwarding_before(self) -> bool:
+        """What it was: as recorded, or as bridges or the note tell where that is lost."""
         recorded = self._memory.records.forwarding_before
         if recorded is not None:
             return recorded
-        kernel = await self._workers(step, observing.look)
-        noted = await self._workers(step, self._note.read)
-        return forwarding.before(self._tag, kernel, noted=noted)
-
-    async def restore_forwarding(self, step: str, before: bool) -> None:
-        """Put it back when no network leads out any more."""
-        records = self._memory.records
-        if not any(not other.spec.internal for other in records.networks.values()):
-            await self._workers(f"{step}: put ip_forward back", _put_back, self._tag, before)
-        if not records.networks:
-            await self._workers(f"{step}: forget ip_forward", self._note.remove)
-            self._memory.records = replace(records, forwarding_before=None)
+        return forwarding.before(observing.look(), noted=self._note.read())
 
     async def _raise(self, record: NetworkRecord) -> None:
         name = record.spec.name
-        before = await self.forwarding_before(f"network {name}")
-        if self._memory.records.forwarding_before is None:
-            await self._workers(f"network {name}: note ip_forward", self._note.write, before)
         members = planning.links_on(self._tag, name, self._memory.records)
-        self._memory.records = replace(
-            self._memory.records.with_network(record), forwarding_before=before
-        )
-        step = f"network {name}: lay the bridge"
-        await self._workers(step, bridges.lay, record, self._tag, before, members)
+        self._memory.records = self._memory.records.with_network(record)
+        before = await self._workers(f"network {name}: lay the bridge", self._lay, record, members)
+        self._memory.records = replace(self._memory.records, forwarding_before=before)
         await self._rules.apply()
-        await self._workers(f"network {name}: raise the bridge", _open, record)
+        loopback = planning.is_reached_from_loopback(record.bridge, self._memory.records)
+        await self._workers(f"network {name}: raise the bridge", _open, record, loopback)
         await self._name_service.start(record)
         await self._memory.save()
+
+    def _lay(self, record: NetworkRecord, members: Sequence[str]) -> bool:
+        """Have the bridge, and say what ``ip_forward`` was before the first one."""
+        with forwarding.alone():
+            before = self._forwarding_before()
+            if self._memory.records.forwarding_before is None:
+                self._note.write(before)
+            bridges.lay(record, self._tag, before, members)
+        return before
 
     async def _remove(self, record: NetworkRecord) -> None:
         name = record.spec.name
@@ -143,22 +170,18 @@ class NetworkLife:
             raise Conflict(f"network {name}: container {members[0].spec.name} is still on it")
 
         await self._name_service.stop(name)
-        before = await self.forwarding_before(f"network {name}")
-        await self._workers(
-            f"network {name}: remove the bridge", bridges.remove, record.bridge, self._tag
+        await self.take_away(
+            f"network {name}: remove the bridge",
+            partial(bridges.remove, record.bridge, self._tag),
+            network=name,
         )
-        rest = self._memory.records.without_network(name)
-        self._memory.records = rest
-        await self.restore_forwarding(f"network {name}", before)
         await self._rules.apply()
         await self._memory.save()
 
 
-def _open(record: NetworkRecord) -> None:
+def _open(record: NetworkRecord, loopback: bool) -> None:
+    if loopback:  # a bridge that was gone has lost it
+        sysctls.write(f"network {record.spec.name}", sysctls.loopback_ports(record.bridge))
     bridges.raise_up(record)
     if not record.spec.internal:
         sysctls.set_forwarding(True)
-
-
-def _put_back(tag: str, before: bool) -> None:
-    forwarding.put_back(tag, observing.look(), before=before)

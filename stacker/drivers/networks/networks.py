@@ -11,12 +11,14 @@ import logging
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
+from stacker.base.atomic import sweep_unfinished
 from stacker.base.errors import StackerError
 from stacker.drivers.networks import (
     container_files,
@@ -48,6 +50,8 @@ class Networks:
 
     def __init__(self, *, root: Path, run: Path, tag: str, keep_fds: KeepFds) -> None:
         self._tag = tag
+        self._homes = (root, run)
+        """Where the note and the records lie."""
         self._directory = run / "netns"
         self._note = ForwardingNote(root)
         self._workers = Workers()
@@ -60,6 +64,7 @@ class Networks:
 
     async def __aenter__(self) -> Self:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self._workers("network state: sweep", sweep_unfinished, self._homes)
         await self._memory.load()
         tasks = await self._opened.enter_async_context(anyio.create_task_group())
         self._opened.callback(tasks.cancel_scope.cancel)
@@ -99,8 +104,7 @@ class Networks:
 
     async def check_network(self, spec: NetworkSpec) -> None:
         """Raise what ``ensure`` would raise for bad input, and change nothing."""
-        if not spec.external:
-            await self._networks.plan(spec)
+        await self._networks.check(spec)
 
     async def check_ports(self, ports: Sequence[PortSpec], *, besides: Collection[str]) -> None:
         """Raise Conflict when one is taken by anything but the containers ``besides``."""
@@ -151,15 +155,13 @@ class Networks:
         """Remove the sandboxes of all other containers, and what nobody remembers."""
         for container_id in set(self._memory.records.sandboxes) - set(needed_ids):
             await self._sandboxes.detach(container_id)
-        # a bridge that nobody remembers may be the only one that tells; it is about to go
-        before = await self._networks.forwarding_before("networks: sweep")
         known = planning.known_links(self._tag, self._memory.records)
         # also those that a lost state file does not name: somebody runs in them
         kept = frozenset(self._memory.records.sandboxes) | frozenset(needed_ids)
-        await self._workers(
-            "networks: sweep", sweeping.sweep, self._tag, self._directory, known, kept
+        await self._networks.take_away(
+            "networks: sweep",
+            partial(sweeping.sweep, self._tag, self._directory, known, kept),
         )
-        await self._networks.restore_forwarding("networks: sweep", before)
 
     async def counters(self, container_id: str) -> tuple[int, int]:
         """Received and sent bytes of all its interfaces, as the container sees them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from stacker.base.errors import Conflict, Invalid, NotFound
@@ -219,10 +219,19 @@ def known_links(tag: str, records: Records) -> frozenset[str]:
     return frozenset(bridges | veths)
 
 
-def published_bridge(record: SandboxRecord, records: Records) -> str | None:
-    """The bridge over which its published ports are reached."""
+def loopback_bridge(record: SandboxRecord, records: Records) -> str | None:
+    """The bridge over which published ports of a container are reached from 127.0.0.1."""
     outward = _outward(record.sandbox.endpoints, records)
-    return records.networks[outward.network].bridge if outward else None
+    local = any(_leads_from_loopback(port.host_ip) for port in record.sandbox.ports)
+    return records.networks[outward.network].bridge if outward and local else None
+
+
+def is_reached_from_loopback(bridge: str, records: Records) -> bool:
+    return any(loopback_bridge(each, records) == bridge for each in records.sandboxes.values())
+
+
+def _leads_from_loopback(host_ip: str) -> bool:
+    return host_ip == "0.0.0.0" or IPv4Address(host_ip).is_loopback
 
 
 def published_address(record: SandboxRecord, records: Records) -> str | None:

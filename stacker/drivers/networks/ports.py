@@ -59,11 +59,6 @@ def close(sockets: Iterable[socket.socket]) -> None:
             one.close()
 
 
-def leads_from_loopback(host_ip: str) -> bool:
-    """Whether a port published on this address is reached from 127.0.0.1."""
-    return host_ip == "0.0.0.0" or IPv4Address(host_ip).is_loopback
-
-
 def _bind(who: str, port: PortSpec) -> socket.socket:
     kind = _KINDS.get(port.protocol)
     if kind is None:

@@ -154,9 +154,8 @@ class SandboxLife:
             await self._workers(step, flows.forget, published, None if gone else target)
 
     async def _open_loopback(self, record: SandboxRecord) -> None:
-        bridge = planning.published_bridge(record, self._memory.records)
-        local = any(ports.leads_from_loopback(port.host_ip) for port in record.sandbox.ports)
-        if bridge is not None and local:
+        bridge = planning.loopback_bridge(record, self._memory.records)
+        if bridge is not None:
             values = sysctls.loopback_ports(bridge)
             await self._workers("publish", sysctls.write, record.spec.name, values)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from stacker.base.atomic import write_atomic
+from stacker.base.atomic import sweep_unfinished, write_atomic
 from stacker.base.errors import Corrupt, Failed, NoSpace
 from stacker.plan.records import ContainerRecord, StackRecord
 
@@ -34,9 +34,10 @@ class Records:
         self._warnings: list[str] = []
 
     def prepare(self) -> None:
-        """Make the directories, for this user alone."""
+        """Make the directories, for this user alone, and sweep what a killed one was writing."""
         for directory in (self._stacks, self._containers):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sweep_unfinished((self._stacks, *self._containers.iterdir()))
 
     @property
     def is_empty(self) -> bool:

@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 
 from runtime.linux import mount
-from stacker.base.atomic import write_atomic
+from stacker.base.atomic import sweep_unfinished, write_atomic
 from stacker.base.errors import Conflict, Failed, Invalid, NoSpace, NotFound, StackerError
 from stacker.drivers.volumes.inside import copy_attributes, copy_tree, open_directory
 from stacker.plan.observed import ObservedVolume
@@ -50,6 +50,7 @@ class NamedVolumes:
         # a process in a container reaches its volume through a bind mount, which does not look
         # at the directories above; on the host only root may (CVE-2021-41091)
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sweep_unfinished(self._directory.iterdir())
 
     def observe(self) -> tuple[ObservedVolume, ...]:
         volumes: list[ObservedVolume] = []

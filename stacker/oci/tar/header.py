@@ -79,7 +79,10 @@ def checksum_holds(block: bytes) -> bool:
     high = zlib.adler32(block[256:]) & 0xFFFF
     field = block[_CHECKSUM]
     found = low + high - 2 - sum(field) + 8 * 0x20
-    stated = number(field)
+    try:
+        stated = number(field)
+    except Corrupt:
+        return False
     if found == stated:
         return True
     # historic writers added signed chars

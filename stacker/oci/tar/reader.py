@@ -44,6 +44,7 @@ class TarReader:
         self._leading: sparse.LeadingMap | None = None
         self._map_left = 0
         self._runs: Iterator[tuple[int, int]] | None = None
+        self._began = False
         self._zero_block = False
         self._ended = False
         self.entries = 0
@@ -102,7 +103,10 @@ class TarReader:
         if self._zero_block:
             raise Corrupt("tar: a header follows an end marker")
         if not checksum_holds(block):
+            if not self._began:
+                raise Corrupt("this is not a tar archive")
             raise Corrupt("tar: a header's checksum does not match")
+        self._began = True
         flag = block[156:157]
         if flag in _EXTENSIONS:
             self._extension_header(block, flag)

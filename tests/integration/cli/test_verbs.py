@@ -30,7 +30,9 @@ def test_a_days_work(world) -> None:
     assert json.loads(world("inspect", "web")[1]) == [{"name": "web"}]
     assert world("logs")[1].startswith("web-1 | one\nweb-1 | two\nweb-1 | three\n")
     assert len(world("events", "--json")[1].splitlines()) == 3
-    assert "shop-web-1" in world("stats", "--no-stream")[1]
+    assert "shop-web-1" in world("stats", "--no-stream", "web")[1]
+    for verb in ("ps", "stats"):
+        assert world(verb, "other") == (1, "", "stacker: no stack has a service other\n")
 
     assert world("stop")[0] == 0
     assert world("ps")[1].count("\n") == 1

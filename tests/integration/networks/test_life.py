@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
 from stacker.base.errors import Conflict, Invalid, NotFound, StackerError, Unavailable
+from stacker.drivers.networks.networks import Networks
 from stacker.plan.network_specs import EndpointSpec, NetworkSpec, PortSpec, SandboxSpec
 from tests.integration.networks.world import (
     HOST,
@@ -71,6 +73,36 @@ async def test_ip_forward_goes_back_to_what_it_was_with_the_last_supervisor(host
         await networks.ensure(network("front"))
         await networks.remove("front")
     assert sysctl("net.ipv4.ip_forward") == "1"
+
+
+async def test_a_bridge_that_the_file_has_named_tells_other_supervisors_too(host: World) -> None:
+    async with host.driver("5ac0de") as one, host.driver("0ddba1") as other:
+        await other.ensure(replace(network("front"), bridge="mybridge"))
+        await one.ensure(network("front"))
+        await one.remove("front")
+        assert sysctl("net.ipv4.ip_forward") == "1"
+        await one.ensure(network("front"))
+        await other.remove("front")
+        await one.remove("front")
+    assert sysctl("net.ipv4.ip_forward") == "0"
+
+
+async def test_supervisors_that_come_and_go_at_once_leave_ip_forward_as_it_was(
+    host: World,
+) -> None:
+    async def come_and_go(networks: Networks) -> None:
+        for _ in range(25):
+            await networks.ensure(network("front"))
+            await networks.remove("front")
+
+    async with (
+        host.driver("5ac0de") as one,
+        host.driver("0ddba1") as other,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(come_and_go, one)
+        tasks.start_soon(come_and_go, other)
+    assert sysctl("net.ipv4.ip_forward") == "0"
 
 
 async def test_asking_again_changes_nothing(host: World) -> None:

@@ -91,6 +91,7 @@ async def test_a_network_that_is_damaged_is_seen_and_repaired(host: World, case:
         assert {one.problem for one in await networks.sandboxes()} == {None}
         for protocol in ("tcp", "udp"):
             assert await call(host.lan, HOST, 8080, protocol) == f"web {LAN}"
+            assert await call(None, "127.0.0.1", 8080, protocol) == "web 10.89.0.1"
 
 
 @pytest.mark.parametrize("case", ["deleted", "down", "off its bridge", "deleted inside"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,19 @@ def test_unless_it_is_to_be_ignored(
 
 def test_descriptors_that_are_not_open(runtime: Runtime, bundle: Bundle, identity: str) -> None:
     start(runtime, bundle, identity)
-    done = runtime.call("exec", "--preserve-fds", "99", identity, "true")
-    assert done.returncode == 255
-    assert "is not open" in done.stderr
+    """Who asks for many means all there are; none of the runtime's own takes their place."""
+    held = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(held, 50, inheritable=True)
+    try:
+        done = runtime.call(
+            "exec", "--preserve-fds", "99", identity, "/bin/ls", "/proc/self/fd", pass_fds=(50,)
+        )
+    finally:
+        os.close(50)
+        os.close(held)
+    assert "--preserve-fds 99: 98 of them are not open" in done.stderr
+    # the fourth is that of ls itself
+    assert done.stdout.split() == ["0", "1", "2", "3", "50"]
 
 
 def test_a_process_file_may_have_a_user_and_a_directory(

@@ -77,7 +77,9 @@ def test_the_failure_says_which_hook_and_why(
     add_hook(bundle, "createRuntime", "exit 0")
     add_hook(bundle, "createRuntime", "echo no network here >&2; exit 3")
     done = runtime.call("create", "--bundle", bundle.write(), identity)
-    assert "hook createRuntime[1] /bin/sh: ended with 3: no network here" in done.stderr
+    assert (
+        "error running createRuntime hook #1: /bin/sh: ended with 3: no network here" in done.stderr
+    )
 
 
 def test_a_hook_that_hangs_is_killed(runtime: Runtime, bundle: Bundle, identity: str) -> None:
@@ -94,7 +96,7 @@ def test_a_start_container_hook_fails_start(
     runtime.ok("create", "--bundle", bundle.shell("touch /ran"), identity)
     done = runtime.call("start", identity)
     assert done.returncode != 0
-    assert "hook startContainer[0]" in done.stderr
+    assert "error running startContainer hook #0:" in done.stderr
     assert not (bundle.rootfs / "ran").exists()
     runtime.await_status(identity, "stopped")
 
@@ -108,7 +110,7 @@ def test_a_failing_poststart_hook_stops_the_container(
     runtime.ok("create", "--bundle", bundle.write("/bin/sleep", "100"), identity)
     done = runtime.call("start", identity)
     assert done.returncode != 0
-    assert "hook poststart[0]" in done.stderr
+    assert "error running poststart hook #0:" in done.stderr
     runtime.await_status(identity, "stopped")
     assert not (bundle.path / "second").exists()
 
@@ -121,7 +123,7 @@ def test_a_failing_poststop_hook_is_only_told(
     add_hook(bundle, "poststop", f"touch {bundle.path}/second")
     done = runtime.call("run", "--bundle", bundle.write("/bin/true"), identity)
     assert done.returncode == 0
-    assert "hook poststop[0] /bin/sh: ended with 3" in done.stderr
+    assert "error running poststop hook #0: /bin/sh: ended with 3" in done.stderr
     assert (bundle.path / "second").exists()
 
 
@@ -198,3 +200,19 @@ def test_arguments_and_environment_are_given_as_they_are(
     }
     runtime.ok("run", "--bundle", bundle.write("/bin/true"), identity)
     assert said.read_text() == "another name\n"
+
+
+def test_the_environment_of_a_hook_that_names_none(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """The caller's, as with runc and crun; of those inside the process's, never the caller's."""
+    for kind in KINDS:
+        place = "" if kind == "startContainer" else str(bundle.rootfs)
+        add_hook(bundle, kind, f"/bin/env > {place}/env.{kind}")
+    add_hook(bundle, "poststop", f"env > {bundle.rootfs}/env.none", env=[])
+    path = bundle.write("/bin/true", env=["PATH=/bin", "MARK=of the process"])
+    runtime.ok("run", "--bundle", path, identity, env={**os.environ, "MARK": "of the caller"})
+    for kind in KINDS:
+        whose = "process" if kind == "startContainer" else "caller"
+        assert f"MARK=of the {whose}\n" in (bundle.rootfs / f"env.{kind}").read_text()
+    assert "MARK" not in (bundle.rootfs / "env.none").read_text()

@@ -94,3 +94,14 @@ def test_of_one_that_has_stopped(runtime: Runtime, bundle: Bundle, identity: str
     done = runtime.call("update", "--pids-limit", "5", identity)
     assert "container not running" in done.stderr
     assert runtime.call("update", identity).returncode == 64
+
+
+def test_no_limit_on_memory_is_none_on_swap(
+    any_runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """As in runc: together with nothing there is nothing to be limited."""
+    memory = {"limit": 32 * MEBIBYTE, "swap": 64 * MEBIBYTE}
+    bundle.config["linux"]["resources"] = {"memory": memory}
+    any_runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "1000"), identity)
+    any_runtime.ok("update", "--memory", "-1", identity)
+    any_runtime.ok("update", "--memory", str(48 * MEBIBYTE), identity)

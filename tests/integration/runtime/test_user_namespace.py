@@ -104,10 +104,21 @@ def test_another_type_is_refused_by_its_field(
     assert f"{place}: /proc/self/ns/{file} is not a {kind} namespace" in done.stderr
 
 
-def test_no_mount_namespace_is_refused(runtime: Runtime, bundle: Bundle, identity: str) -> None:
-    """Where runc makes the container's mounts in the host's tree, we make none."""
-    namespaces = bundle.config["linux"]["namespaces"]
-    namespaces[:] = [one for one in namespaces if one["type"] != "mount"]
+def test_it_needs_a_mount_namespace(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """The caller's belongs to the caller's user namespace: nothing could be mounted there."""
+    linux = bundle.config["linux"]
+    linux["namespaces"] = [{"type": "user"}, {"type": "pid"}]
+    linux["uidMappings"] = linux["gidMappings"] = [{"containerID": 0, "hostID": 5, "size": 9}]
+    del bundle.config["hostname"]
     done = runtime.call("run", "--bundle", bundle.write("/bin/true"), identity)
     assert done.returncode == 1
-    assert "linux.namespaces: a mount namespace is required" in done.stderr
+    assert "linux.namespaces: in a user namespace a mount namespace is needed" in done.stderr
+
+
+def test_without_mappings_root_is_the_caller(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """crun's way; runc refuses it."""
+    bundle.config["linux"]["namespaces"].append({"type": "user"})
+    seen = runtime.ok("run", "--bundle", bundle.shell("cat /proc/self/?id_map; id"), identity)
+    assert [line.split() for line in seen.splitlines()[:2]] == [["0", "0", "1"], ["0", "0", "1"]]

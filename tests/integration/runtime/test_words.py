@@ -120,3 +120,24 @@ def test_another_name_for_the_configuration(
         "run", "--bundle", str(path), "--config", str(path / "other.json"), identity
     )
     assert said == "other\n"
+
+
+def test_ps_of_a_stopped_container(any_runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """No process, and no error: runc prints the heading alone."""
+    same_as_runc(any_runtime)
+    any_runtime.ok("run", "--keep", "--bundle", bundle.write("/bin/true"), identity)
+    assert len(any_runtime.ok("ps", identity).splitlines()) == 1
+
+
+def test_an_id_says_what_is_wrong_with_it(runtime: Runtime, bundle: Bundle) -> None:
+    text = said(runtime, "create", "--bundle", bundle.write("/bin/true"), "a/b")
+    assert "invalid container ID format" in text
+    assert "invalid character '/' in the container ID" in text
+
+
+def test_a_log_that_cannot_be_opened(runtime: Runtime, tmp_path: Path) -> None:
+    done = runtime.call("--log", f"{tmp_path}/absent/log", "list")
+    assert done.returncode == 1
+    assert f"--log: open {tmp_path}/absent/log: no such file or directory" in done.stderr
+    runtime.call("--log", f"file:{tmp_path}/log", "state", "nobody")
+    assert "container does not exist" in (tmp_path / "log").read_text()

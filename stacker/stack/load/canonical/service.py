@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from stacker.base.errors import Invalid
+from stacker.oci.reference import Reference
 from stacker.stack.load.canonical import life, networking, pairs, ports, security, volumes
 from stacker.stack.load.canonical.decode import (
     Table,
@@ -78,6 +80,15 @@ def _path(at: At, text: str) -> str:
         refuse(at, str(error))
 
 
+def _image(at: At) -> str:
+    text = word(at)
+    try:
+        Reference.parse(text)
+    except Invalid as error:
+        refuse(at, error.message)
+    return text
+
+
 SERVICE: Table = {
     "cap_add": security.capabilities,
     "cap_drop": security.capabilities,
@@ -101,7 +112,7 @@ SERVICE: Table = {
     "group_add": list_of(word),
     "healthcheck": life.healthcheck,
     "hostname": hostname,
-    "image": word,
+    "image": _image,
     "init": boolean,
     "ipc": networking.namespace("private", "shareable", "host", "none"),
     "labels": pairs.labels,

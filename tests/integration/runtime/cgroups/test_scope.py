@@ -19,6 +19,7 @@ from runtime.cgroups.open import open_cgroup, stored_cgroup
 from runtime.cgroups.systemd.address import Endpoint
 from runtime.cgroups.systemd.bus import BUS, Bus, BusFault
 from runtime.cgroups.systemd.manager import Manager
+from runtime.cgroups.systemd.marshal import Variant
 from runtime.errors import NotSupported, StateConflict
 from tests.integration.runtime.conftest import Bundle, Runtime, wait_until
 from tests.support.supervisor import REPOSITORY
@@ -192,10 +193,16 @@ def test_systemds_own_socket_has_no_names(tmp_path: Path, sleeper: int) -> None:
             with pytest.raises(BusFault, match="not loaded") as refused:
                 manager.update("absent.scope", [])
             assert refused.value.name == "org.freedesktop.systemd1.NoSuchUnit"
+            properties = [("Slice", Variant("s", "own.slice")), ("PIDs", Variant("au", [sleeper]))]
+            manager.start("own.scope", properties)
+            os.kill(sleeper, signal.SIGKILL)
+            os.waitid(os.P_PID, sleeper, os.WEXITED | os.WNOWAIT)
+            manager.stop("own.scope")
         assert json.loads(journal.read_text().splitlines()[0])[0] == "Get"
     finally:
         systemd.send_signal(signal.SIGTERM)
         systemd.wait()
+        open_cgroup(top).remove()
 
 
 def test_no_systemd_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,7 +147,6 @@ def test_recursive_attributes_reach_the_whole_tree(detached: Inside, tree: Path)
      ({"options": ["bind", "tmpcopyup"]}, "tmpcopyup is for a tmpfs"),
      ({"options": ["bind", "idmap=uids=0-1-2"]}, "idmap=uids=0-1-2: use uidMappings"),
      ({"type": ""}, "mounts[5].type: missing"),
-     ({"destination": "/", "options": ["bind"]}, "mount /: it is the root itself"),
      ({"source": "nowhere", "options": ["bind"]}, "no such file or directory")],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_by_name(

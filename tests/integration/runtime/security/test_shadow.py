@@ -103,6 +103,8 @@ def lay_traps(rootfs: Path, library: Path) -> list[Path]:
 
 @pytest.fixture
 def traps(bundle: Bundle, library: Path) -> Iterator[list[Path]]:
+    # without one it is looked up in passwd: the test for that is the last
+    bundle.config["process"]["env"].append("HOME=/")
     shutil.rmtree(bundle.rootfs)
     bundle.rootfs.mkdir()
     mount.mount("traps", str(bundle.rootfs), "tmpfs", mount.MS_STRICTATIME, "size=256m")
@@ -148,6 +150,7 @@ def test_nothing_is_touched(
     environment = [
         "PATH=/bin", "LD_PRELOAD=/evil.so", "LANG=xx_XX.UTF-16", "LC_ALL=xx_XX.UTF-16",
         "PYTHONPATH=/usr/lib", "PYTHONHOME=/usr", "GCONV_PATH=/usr/lib", "LOCPATH=/usr/lib/locale",
+        "HOME=/",
     ]  # fmt: skip
     path = bundle.write("/bin/sleep", "100", user=user, env=environment)
     hostile = {**os.environ, **dict(entry.split("=", 1) for entry in environment[2:4])}
@@ -195,3 +198,13 @@ def test_a_failure_that_must_be_told(
         assert "after the root was entered" not in done.stderr
         assert "internal error" not in done.stderr
     assert sprung(bundle, traps) == []
+
+
+def test_passwd_is_all_that_is_looked_at_for_a_home(
+    runtime: Runtime, bundle: Bundle, identity: str, traps: list[Path]
+) -> None:
+    """E2: as bytes, from outside of the root; no look-up of the system's, no library of it."""
+    path = bundle.write("/bin/sleep", "100", env=["PATH=/bin"])
+    runtime.ok("run", "--detach", "--bundle", path, identity)
+    runtime.ok("exec", "--user", "9:9", identity, "/bin/true")
+    assert sprung(bundle, traps) == ["etc/passwd"]

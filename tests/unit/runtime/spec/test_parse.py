@@ -120,12 +120,6 @@ def test_a_wrong_field_is_named(path: str, value: object, message: str) -> None:
     assert message in str(caught.value)
 
 
-def test_a_mount_namespace_is_required() -> None:
-    document = changed("linux.namespaces", [{"type": "uts"}, {"type": "network"}])
-    with pytest.raises(SpecInvalid, match="a mount namespace is required"):
-        check_spec(parse_spec(document))
-
-
 def paths_of(document: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     here = [at] if at else []
     if isinstance(document, dict):

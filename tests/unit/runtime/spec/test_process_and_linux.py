@@ -153,14 +153,14 @@ NO_TIME = [{"type": "mount"}, {"type": "user"}]
         ({"intelRdt": {"closID": "info"}}, "linux.intelRdt.closID: 'info' is not the name"),
         ({"intelRdt": {"memBwSchema": "MB:0=1\nL3:0=f"}}, "linux.intelRdt.memBwSchema: "),
         ({"intelRdt": {"schemata": ["L3:0=f", "x"]}}, "linux.intelRdt.schemata[1]: 'x' is not a s"),
-        ({"uidMappings": []}, "linux.uidMappings: a new user namespace needs mappings"),
-        ({"gidMappings": []}, "linux.gidMappings: a new user namespace needs mappings"),
+        ({"uidMappings": []}, "linux.uidMappings: uidMappings and gidMappings need each other"),
+        ({"gidMappings": []}, "linux.uidMappings: uidMappings and gidMappings need each other"),
         ({"uidMappings": [MAPPING, {**MAPPING, "hostID": 5000}]}, "uidMappings[1]: has ids of ano"),
         ({"gidMappings": [MAPPING, {**MAPPING, "containerID": 50}]}, "gidMappings[1]: has ids of"),
         ({"uidMappings": [{**MAPPING, "hostID": 2**32 - 5}]}, "linux.uidMappings[0]: goes beyond"),
         ({"uidMappings": [{"containerID": n, "hostID": n, "size": 1} for n in range(341)]},
          "linux.uidMappings: 341 mappings, the kernel takes 340"),
-        ({"namespaces": [{"type": "network"}]}, "linux.namespaces: a mount namespace is required"),
+        ({"namespaces": [{"type": "user"}]}, "linux.namespaces: in a user namespace a mount"),
     ],
 )  # fmt: skip
 def test_a_wrong_field_of_linux_is_named(part: dict[str, Any], message: str) -> None:

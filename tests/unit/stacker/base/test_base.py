@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacker.base import canonical_json, clock, ids
-from stacker.base.atomic import write_atomic
+from stacker.base.atomic import sweep_unfinished, write_atomic
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -77,3 +77,11 @@ def test_clocks() -> None:
     assert system.monotonic() <= system.monotonic()
     assert system.boottime() >= system.monotonic() - 1
     assert system.now().tzinfo is UTC
+
+
+def test_only_what_a_killed_writer_left_is_swept(tmp_path: Path) -> None:
+    kept = ["file", ".file.new", ".file.0123abcd", "file.0123abcd.new", ".file.0123ABCD.new"]
+    for name in (*kept, ".file.0123abcd.new", ".index.json.durable.ffffffff.new"):
+        (tmp_path / name).touch()
+    sweep_unfinished([tmp_path, tmp_path / "not-there", tmp_path / "file"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)

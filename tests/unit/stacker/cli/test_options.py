@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +13,7 @@ from stacker.cli import main, ps
 from stacker.cli.options import Call, Plain, UsageError, read_plain, split_leading
 from stacker.cli.parsers import make_parser
 from stacker.cli.selection import take_file
+from stacker.oci import changes
 
 
 def call(*words: str) -> Call:
@@ -71,12 +75,36 @@ def test_help_goes_to_stdout(words, capsys) -> None:
     assert "usage: stacker" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", main.VERBS)
+@pytest.mark.parametrize("verb", [verb for verb in main.VERBS if verb != "daemon"])
 def test_every_verb_explains_itself(verb: str, capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         main.main([verb, "--help"])
     assert ended.value.code == 0
     assert f"usage: stacker {verb}" in capsys.readouterr().out
+
+
+def test_usage_says_what_may_be_missing_once(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["up", "--help"])
+    assert " [FILE] [SERVICE…]\n" in capsys.readouterr().out
+
+
+def test_the_supervisor_explains_itself() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stacker", "daemon", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    options = set(re.findall(r"^  (--[a-z-]+)[^\n]*\n? {3,}\S", done.stdout, re.MULTILINE))
+    assert options >= {"--root", "--run", "--group", "--runtime", "--insecure-registry"}
+
+
+def test_import_names_every_instruction_that_it_takes(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["import", "--help"])
+    shown = capsys.readouterr().out
+    assert [name for name in changes.INSTRUCTIONS if name not in shown] == []
 
 
 @pytest.mark.parametrize("words", [[], ["-a"], ["--all", "-q"]])

@@ -40,8 +40,8 @@ def test_names_of_interfaces_fit() -> None:
     found = {names.veth(TAG, f"{number:064x}", 0) for number in range(1000)}
     assert len(found) == 1000
     assert {len(name) for name in found} == {names.LONGEST}
-    assert names.is_bridge_of_another("000000", names.bridge(TAG, 3))
-    assert not names.is_bridge_of_another(TAG, names.bridge(TAG, 3))
+    assert names.is_bridge(names.bridge(TAG, 3))
+    assert not names.is_bridge(names.veth(TAG, "abc", 0))
 
 
 def test_kept_names_of_nobody_are_told_from_others() -> None:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from stacker.oci.image_config import Healthcheck as ImageHealthcheck
-from stacker.plan.health import Check, Verdict, after_probe, check_of, next_probe_in
-from stacker.plan.observed import Health
+from stacker.plan.health import (
+    Check,
+    Verdict,
+    after_probe,
+    check_of,
+    known_health,
+    next_probe_in,
+)
+from stacker.plan.observed import Health, Status
 from stacker.stack.model.health import Healthcheck
 
 CHECK = Check(test=("true",), retries=3, start_period_s=10.0, interval_s=30.0)
@@ -55,3 +62,11 @@ def test_the_files_check_is_folded_over_the_images() -> None:
     )
     assert check_of(Healthcheck(disable=True), image) is None
     assert check_of(None, ImageHealthcheck(test=("NONE",))) is None
+
+
+def test_a_check_that_came_or_went_is_not_taken_for_an_answer() -> None:
+    for health in Health:
+        assert known_health(Status.RUNNING, health, None) is Health.NONE
+        assert known_health(Status.EXITED, health, CHECK) is Health.NONE
+    assert known_health(Status.RUNNING, Health.NONE, CHECK) is Health.STARTING
+    assert known_health(Status.RUNNING, Health.HEALTHY, CHECK) is Health.HEALTHY

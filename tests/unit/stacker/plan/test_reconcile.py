@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-from stacker.plan.observed import Health, Observed, Status
+from stacker.plan.desired import Before
+from stacker.plan.fingerprint import service_fingerprint
+from stacker.plan.observed import Exit, Health, Observed, Status
 from stacker.plan.plan import Plan
 from stacker.plan.reconcile import reconcile
 
@@ -260,6 +262,90 @@ def test_whoever_shares_a_namespace_is_made_anew_with_its_owner() -> None:
         "create container shop-app-1",
         "start container shop-app-1",
     ]
+
+
+def test_the_cause_names_what_has_changed() -> None:
+    service = {"networks": {"front": {}}, "configs": [{"source": "page", "target": "/page"}]}
+    config = {"configs": {"page": {"name": "page", "file": "/page"}}}
+    old = stack({"web": service}, networks={"front": {"name": "shop_front"}}, **config)
+    new = stack(
+        {"web": {**service, "labels": {"a": "b"}, "mem_limit": 64 << 20}},
+        networks={"front": {"name": "shop_front", "internal": True}},
+        **config,
+    )
+    digests = {"configs.page": "one"}
+    made = container(old, "web", fingerprint=service_fingerprint(old, "web", digests))
+    seen = world(new, made, contents={"configs.page": "two"})
+
+    def cause(before: Before | None) -> str:
+        plan = reconcile(desired(new, before=before), seen, now=NOW)
+        return next(step.cause for step in plan.steps if "create container" in step.text)
+
+    assert cause(Before(stack=old, contents=digests)) == (
+        "its declaration changed: labels, mem_limit, networks.front, configs.page"
+    )
+    # the container is not of the declaration before, or that is not known any more
+    assert cause(Before(stack=old, contents={})) == "its declaration changed"
+    assert cause(None) == "its declaration changed"
+
+
+SHARING = stack(
+    {
+        "app": {"restart": {"condition": "always"}},
+        "debug": {"pid": "service:app", "depends_on": {"app": {}}},
+        "q": {"ipc": "service:app", "depends_on": {"app": {}}},
+    },
+)
+
+
+def test_whoever_shares_a_namespace_is_restarted_with_its_owner() -> None:
+    killed = Exit(code=137, signal=9, at=NOW - 5)
+    seen = world(
+        SHARING,
+        container(SHARING, "app", start_time=300, started_at=NOW - 4),
+        exited(SHARING, "debug", 137, exit=killed),
+        container(SHARING, "q", start_time=200),
+    )
+    says(
+        reconcile(desired(SHARING), seen, now=NOW),
+        """
+        #1 stop container shop-q-1: app, whose ipc namespace it shares, was started anew
+        #2 start container shop-debug-1: app, whose pid namespace it shares, was started anew
+        #3 start container shop-q-1 after #1: app, whose ipc namespace it shares, was started anew
+        """,
+    )
+
+
+def test_whoever_came_after_the_owner_of_its_namespace_is_left_alone() -> None:
+    failed = Exit(code=1, at=NOW - 5)
+    seen = world(
+        SHARING,
+        container(SHARING, "app", start_time=300, started_at=NOW - 4),
+        exited(SHARING, "debug", 1, exit=failed),  # by itself, before that
+        container(SHARING, "q", start_time=300),
+    )
+    assert reconcile(desired(SHARING), seen, now=NOW).is_empty
+
+
+def test_no_attempt_is_spent_while_there_is_no_namespace_to_share() -> None:
+    again = stack(
+        {
+            "app": {"restart": {"condition": "always", "delay": 60.0}},
+            "debug": {
+                "pid": "service:app",
+                "depends_on": {"app": {}},
+                "restart": {"condition": "on-failure", "max_attempts": 3},
+            },
+        },
+    )
+    killed = Exit(code=137, signal=9, at=NOW - 10)
+    seen = world(again, exited(again, "app", 1), exited(again, "debug", 137, exit=killed))
+    plan = reconcile(desired(again), seen, now=NOW)
+    assert plan.is_empty
+    assert plan.wake_at == NOW + 50
+    assert dict(plan.notes)["shop-debug-1"] == (
+        "attempt 1 of 3, when it can share a namespace again"
+    )
 
 
 def test_restart_follows_a_dependency_when_asked_to() -> None:

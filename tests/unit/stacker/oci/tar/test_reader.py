@@ -250,6 +250,12 @@ def test_refused(data: bytes, step: int) -> None:
         read(data, step)
 
 
+@pytest.mark.parametrize("data", [b"this is no archive", b"login\nsystem\n", b"\x7fELF"])
+def test_what_is_no_tar_at_all_is_called_so(data: bytes) -> None:
+    with pytest.raises(Corrupt, match="this is not a tar archive"):
+        read((data * 512)[:2048])
+
+
 def test_negative_base_256_sizes_are_refused() -> None:
     """CVE-2025-8194: such a size made tarfile read for ever."""
     data = bytearray(archive(member("f", b"abc"), format=tarfile.USTAR_FORMAT))

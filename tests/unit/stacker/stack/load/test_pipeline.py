@@ -172,7 +172,7 @@ def test_home_is_remembered_when_it_is_used(project: Path) -> None:
 
 def test_warnings(project: Path) -> None:
     (project / "stack.yaml").write_text(
-        "services:\n  a: {image: 'a:$NOT_SET', network_mode: host, ports: ['1:1']}\n"
+        "services:\n  a: {image: 'a$NOT_SET', network_mode: host, ports: ['1:1']}\n"
         "  b: {image: '${NOR_THIS:-b}', network_mode: bridge}\n"
     )
     assert load(project).warnings == (

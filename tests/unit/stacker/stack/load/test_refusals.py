@@ -181,6 +181,8 @@ WHOLE = [
     ("service: {}", "stack.yaml:1: service", 'did you mean "services"?'),
     ("services: {a: {}}", "stack.yaml:1: services.a", "image missing"),
     ("services: {a: {image: }}", "stack.yaml:1: services.a", "image missing"),
+    ("services: {a: {image: b/C}}", "stack.yaml:1: services.a.image", "names are lower case"),
+    ("services: {a: {image: 'b@sha256:1'}}", "stack.yaml:1: services.a.image", "sha256:1"),
     ("services: {a: }", "stack.yaml:1: services.a", "expected a map of keys"),
     ("services: {'a b': {image: a}}", "stack.yaml:1: services.a b", "is not a name"),
     ("services: {a: {image: a, profiles: [p]}}", "stack.yaml:1: services", "no service takes part"),

@@ -40,6 +40,7 @@ from stacker.stack.model import (
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=12)
 WORD = st.from_regex(r"[a-zA-Z0-9$_.:/@-]{1,12}", fullmatch=True).filter(lambda text: text != "$")
+IMAGE = st.sampled_from(["web", "1.0", "a/b:1", f"[::1]:5000/c@sha256:{'0' * 64}", "h:5000/d:0x1"])
 PAIRS = st.dictionaries(st.from_regex(r"[A-Za-z_.$-]{1,8}", fullmatch=True), TEXT, max_size=3)
 SIZE = st.integers(1, 2**40)
 SECONDS = st.integers(1, 10**9).map(lambda milliseconds: milliseconds / 1000)
@@ -225,7 +226,7 @@ def used(service: Service) -> Stack:
 @settings(
     max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-@given(st.fixed_dictionaries({"image": WORD}, optional=SERVICE))
+@given(st.fixed_dictionaries({"image": IMAGE}, optional=SERVICE))
 def test_printed_and_loaded_again(keys: dict[str, Any]) -> None:
     keys = {"networks": {"n": NetworkAttachment()}, "mem_limit": 2**41, **keys}
     stack = used(Service(**keys))
