@@ -193,16 +193,6 @@ class StackLoop:
         self.wake()
         return self._asked
 
-    def image_names(self) -> frozenset[str]:
-        """What the declaration names as images, and one that is not accepted yet."""
-        known = (self.desired, self._candidate.desired if self._candidate else None)
-        return frozenset(
-            service.image
-            for desired in known
-            if desired is not None
-            for service in desired.stack.services.values()
-        )
-
     def _keep(self, record: StackRecord) -> None:
         """Note what the user has asked for; a full disk does not forbid to stop what fills it."""
         try:
@@ -214,6 +204,16 @@ class StackLoop:
                 log.warning("%s", message)
                 self._tools.bus.emit("warning", message, stack=self.name)
             self._is_kept = False
+
+    def image_names(self) -> frozenset[str]:
+        """What the declaration names as images, and one that is not accepted yet."""
+        known = (self.desired, self._candidate.desired if self._candidate else None)
+        return frozenset(
+            service.image
+            for desired in known
+            if desired is not None
+            for service in desired.stack.services.values()
+        )
 
     def wake(self) -> None:
         self._woken.set()

@@ -6,13 +6,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from stacker.daemon.claim import claim
 from stacker.daemon.settings import Settings
 from stacker.daemon.wiring import running_engine
+from stacker.engine import keep_room
+from stacker.oci.usage import Retention
 from stacker.plan.declaration import Declaration
 from tests.scenarios.conftest import a_stacker
+from tests.support.slowness import SLOWNESS
 from tests.support.supervisor import IMAGE, Stacker, eventually
 
 pytestmark = pytest.mark.root
@@ -69,21 +73,33 @@ def short_path() -> Iterator[Path]:
         yield Path(path)
 
 
-async def test_what_is_declared_and_what_runs_is_in_use(
-    busybox_tar: Path, short_path: Path
+async def test_what_nothing_uses_goes_by_itself(
+    busybox_tar: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the name in the declaration, and by the id of the image a container was made from."""
+    """In use: by the name in the declaration, and by the id a container was made from."""
+    monkeypatch.setattr(keep_room, "EVERY_S", 0.05)
+    monkeypatch.setattr(keep_room, "RETENTION", Retention())
     settings = Settings(root=short_path / "root", run=short_path / "run")
     claimed = claim(settings, group_id=None)
     file = short_path / "stack.yaml"
     file.write_text(STACK)
     async with running_engine(settings) as engine:
         image = await engine.images.import_image(str(busybox_tar), reference=IMAGE, changes=())
-        assert engine.images_in_use() == frozenset()
+        unused = await engine.images.import_image(
+            str(busybox_tar), reference="unused:1", changes=("CMD other",)
+        )
         outcome = await engine.up(Declaration(files=(str(file),), working_dir=str(short_path)))
         done = await engine.wait(outcome.stack, outcome.generation, healthy=False)
         assert done.ok, done.problems
         assert engine.images_in_use() == {image.id, f"docker.io/{IMAGE}"}
-        await engine.down(outcome.stack, volumes=True, timeout_s=0)
-        assert engine.images_in_use() == frozenset()
+        monkeypatch.setattr(keep_room, "RETENTION", Retention(unused_for_s=0.0))
+        with anyio.fail_after(20 * SLOWNESS):
+            while unused in await engine.images.list():
+                await anyio.sleep(0.05)
+            assert image in await engine.images.list()
+            await engine.down(outcome.stack, volumes=True, timeout_s=0)
+            while await engine.images.list():
+                await anyio.sleep(0.05)
+        events = [each async for each in engine.events(since=0, follow=False)]
+        assert sum(each.kind == "image.removed" for each in events) == 2
     del claimed

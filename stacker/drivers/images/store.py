@@ -7,6 +7,7 @@ Two supervisors on one root are kept apart by the supervisor's lock, not here. M
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -182,6 +183,8 @@ class Store:
             age_s = clock.now().timestamp() - path.stat().st_mtime
             resumable = path.suffix == ".blob" and not path.name.startswith("import-")
             if path.is_dir():
-                remove_tree(path)
+                # a worker of a supervisor that was killed may still be at its end there
+                with contextlib.suppress(OSError):
+                    remove_tree(path)
             elif not resumable or age_s > PARTIAL_KEPT_S:
                 path.unlink()

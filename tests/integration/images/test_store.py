@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -102,6 +103,16 @@ def _pull_and_kill(root: Path, name: str, format: LayerFormat, after_s: float) -
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
+    # a worker sees the end of its archive, and ends
+    while any(_root_of(pid).startswith(str(root)) for pid in os.listdir("/proc")):
+        time.sleep(0.01)
+
+
+def _root_of(pid: str) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/root")
+    except OSError:
+        return ""
 
 
 def _check_content(root: Path) -> None:

@@ -26,7 +26,7 @@ from stacker.drivers.images.steps import on_disk
 from stacker.oci import tar
 
 MEMORY = 1 << 30
-"""Address space of a worker; a layer of a million entries takes a half of it."""
+"""Address space of a worker; a layer of a million entries takes a quarter of it."""
 CPU_S = 900
 _PIPE = 1 << 20
 
@@ -47,10 +47,12 @@ class Worker:
 
     def write(self, piece: bytes) -> None:
         """Hand on the next bytes; where the worker has ended, say what it has said."""
-        stdin = self._process.stdin
-        assert stdin is not None
+        assert self._process.stdin is not None
+        pipe = self._process.stdin.fileno()
+        view = memoryview(piece)
         try:
-            stdin.write(piece)
+            while view:
+                view = view[os.write(pipe, view) :]
         except BrokenPipeError:
             self.answer()
             raise Failed("layer: its worker has ended before the archive") from None
