@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from runtime.commands.context import Context
 
 FLAGS = (Flag("format", "f", "table (default) or json: the numbers only", "FORMAT"),)
+_PID_WIDTH = 7
 _FULL = ("uid", "pid", "ppid", "c", "stime", "tty", "time", "cmd")  # ps -ef
 # ps options that name a set of columns
 _SETS = {
     "f": _FULL,
     "l": ("s", "uid", "pid", "ppid", "c", "pri", "ni", "sz", "tty", "time", "comm"),
+    "x": ("pid", "tty", "stat", "time", "command"),
     "u": ("user", "pid", "%cpu", "%mem", "vsz", "rss", "tty", "stat", "start", "time", "command"),
 }
 # those that say which processes, all of which are the container's here, or how wide a line is
-_SELECTING = frozenset("eAaxdgNrTwH")
+_SELECTING = frozenset("eAadgNrTwH")
 
 
 def run(context: Context, arguments: Arguments) -> int:
@@ -44,8 +46,17 @@ def run(context: Context, arguments: Arguments) -> int:
     clock = Clock()
     # None: it ended while we looked
     rows = [row for pid in pids if (row := read_row(pid, columns, clock)) is not None]
-    show_table([tuple(COLUMNS[name][0] for name in columns), *rows])
+    heading = tuple(COLUMNS[name][0] for name in columns)
+    show_table([_right(columns, row) for row in (heading, *rows)])
     return 0
+
+
+def _right(columns: tuple[str, ...], row: tuple[str, ...]) -> tuple[str, ...]:
+    """Process numbers to the right, as ps(1) has them: suites look for the blanks before them."""
+    return tuple(
+        cell.rjust(_PID_WIDTH) if name in ("pid", "ppid") else cell
+        for name, cell in zip(columns, row, strict=True)
+    )
 
 
 def columns_of(options: list[str]) -> tuple[str, ...]:
@@ -60,7 +71,9 @@ def columns_of(options: list[str]) -> tuple[str, ...]:
         if word.startswith("--") or set(before) - {*_SELECTING, *_SETS}:
             raise UsageError(f"ps option {word}: not known here")
         for letter in before:
-            chosen = _SETS.get(letter, chosen)
+            # x says foremost which processes: it yields to a set that is asked for
+            if letter != "x" or not chosen:
+                chosen = _SETS.get(letter, chosen)
         if o:
             names = names or (left.pop(0) if left else "")
             asked += names.replace(" ", ",").split(",")

@@ -77,7 +77,15 @@ def _run(hook: Hook, state: Json, surroundings: tuple[str, ...] | None) -> str:
         os.close(output)
     if code is None:
         return f"did not end within {hook.timeout} s"
-    return "" if code == 0 else f"ended with {code}" + (f": {said}" if said else "")
+    if code == 0:
+        return ""
+    how = f"ended with {code}" if code > 0 else f"killed: {_name_of(-code)}"
+    return how + (f": {said}" if said else "")
+
+
+def _name_of(number: int) -> str:
+    """As the C library says it: "bad system call" where a filter did it."""
+    return (signal.strsignal(number) or f"signal {number}").lower()
 
 
 def _become(hook: Hook, environment: tuple[str, ...], stdin: int, output: int) -> None:

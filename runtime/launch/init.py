@@ -50,10 +50,11 @@ STEPS: tuple[Callable[[Init], None], ...] = (
     process_steps.apply_io_priority,  # and raised priorities need CAP_SYS_NICE
     process_steps.apply_memory_policy,
     process_steps.apply_personality,
+    steps.try_to_enter_working_directory,  # with root's rights, as other runtimes do
     steps.close_descriptors,  # before a filter: few profiles know close_range(2)
     steps.load_privileged_filter,  # needs CAP_SYS_ADMIN, so just before it is dropped
     steps.drop_privileges,
-    steps.enter_working_directory,  # as the user: root's right to enter is not the user's
+    steps.enter_working_directory_as_user,  # where root, of a user namespace say, could not
     steps.look_program_up,  # a missing program is an error of `create`, while it can be told
     steps.load_notifying_filter,  # while the parent is there to give the agent its listener
     steps.say_ready,  # `create` returns

@@ -61,9 +61,8 @@ class Init:
     """The process on its way: the job, the channel to the parent, and what steps hand on."""
 
     __slots__ = (
-        "caller", "channel", "environment", "home", "in_unified", "job", "labels",
-        "late_readonly", "maker",
-        "program", "root", "slave",
+        "caller", "channel", "environment", "filtered", "home", "in_unified", "job", "labels",
+        "late_readonly", "maker", "outside", "program", "root", "slave",
     )  # fmt: skip
 
     def __init__(self, job: Job, channel: Channel, *, in_unified: bool) -> None:
@@ -76,6 +75,8 @@ class Init:
         self.late_readonly: list[int] = []
         self.labels: list[tuple[int, str, str]] = []
         self.home = job.home
+        self.outside = False  # of the working directory, which root could not enter
+        self.filtered = False
         self.environment: dict[str, str] = {}
         self.program = ""
         self.caller: _socket.socket | None = None

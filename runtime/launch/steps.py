@@ -5,6 +5,7 @@ Their order, and the reason for it, is in `init.py` and `exec_init.py`.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -136,6 +137,21 @@ def _set_groups(groups: tuple[int, ...]) -> None:
             ) from None
 
 
+def try_to_enter_working_directory(it: Init) -> None:
+    """As root, which is how runc and crun do it: an image's directory may be closed to its user."""
+    try:
+        enter_working_directory(it)
+    except KernelFault as error:
+        if error.errno != errno.EACCES:
+            raise
+        it.outside = True
+
+
+def enter_working_directory_as_user(it: Init) -> None:
+    if it.outside:
+        enter_working_directory(it)
+
+
 def enter_working_directory(it: Init) -> None:
     cwd = it.job.process.cwd
     with step(f"enter the working directory {cwd}"):
@@ -170,14 +186,19 @@ def wait_for_start(it: Init) -> None:
 
 
 def run_start_container_hooks(it: Init) -> None:
+    hooks = it.job.spec.hooks.start_container
+    if not hooks:
+        return
+    load_filter(it)  # they are the container's programs: what it may not do, they may not
     state = state_inside(it.job.hook_state, CREATED)
-    # these are the container's programs: the caller's environment is not for them
+    # nor is the caller's environment for them
     inside = tuple(f"{name}={value}" for name, value in it.environment.items())
-    run_hooks("startContainer", it.job.spec.hooks.start_container, state, inside)
+    run_hooks("startContainer", hooks, state, inside)
 
 
 def load_filter(it: Init) -> None:
-    if it.job.process.no_new_privileges:
+    if it.job.process.no_new_privileges and not it.filtered:
+        it.filtered = True
         with step("set no_new_privs"):
             set_no_new_privileges()
         loaded = it.job.seccomp

@@ -65,7 +65,7 @@ def check_time_offsets(spec: Spec) -> Iterator[str]:
 
 def check_net_devices(spec: Spec) -> Iterator[str]:
     if spec.linux.net_devices and not spec.has_namespace("network"):
-        yield "linux.netDevices: needs a network namespace"
+        yield "linux.netDevices: unable to move network devices without a NET namespace"  # as runc
 
 
 def _is_new(spec: Spec, kind: str) -> bool:

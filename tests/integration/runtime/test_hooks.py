@@ -216,3 +216,17 @@ def test_the_environment_of_a_hook_that_names_none(
         whose = "process" if kind == "startContainer" else "caller"
         assert f"MARK=of the {whose}\n" in (bundle.rootfs / f"env.{kind}").read_text()
     assert "MARK" not in (bundle.rootfs / "env.none").read_text()
+
+
+@pytest.mark.parametrize("restricted", [True, False])
+def test_hooks_inside_are_filtered(
+    runtime: Runtime, bundle: Bundle, identity: str, restricted: bool
+) -> None:
+    """They are the container's programs: what it may not call, they may not either."""
+    rule = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL_PROCESS"}
+    bundle.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
+    add_hook(bundle, "startContainer", "exec mkdir /tmp/made")
+    path = bundle.write("/bin/true", noNewPrivileges=restricted)
+    done = runtime.call("run", "--bundle", path, identity)
+    assert "startContainer hook #0: /bin/sh: killed: bad system call" in done.stderr
+    assert not (bundle.rootfs / "tmp/made").exists()

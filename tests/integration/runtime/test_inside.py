@@ -269,3 +269,12 @@ def test_features_is_a_document(runtime: Runtime) -> None:
     document = json.loads(runtime.ok("features"))
     assert document["ociVersionMax"].startswith("1.")
     assert {"mount", "pid", "user"} <= set(document["linux"]["namespaces"])
+
+
+def test_a_directory_that_its_user_could_not_enter(
+    any_runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """An image's WORKDIR may be root's: who makes the container may enter it."""
+    (bundle.rootfs / "root").chmod(0o700)
+    path = bundle.write("/bin/true", user={"uid": 42, "gid": 42}, cwd="/root")
+    any_runtime.ok("run", "--bundle", path, identity)

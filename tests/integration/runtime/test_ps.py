@@ -52,3 +52,13 @@ def test_what_is_not_known_is_said(runtime: Runtime, bundle: Bundle, identity: s
     runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "100"), identity)
     for options in (("-o", "pid,nosuch"), ("--forest",), ("-Z",)):
         assert runtime.call("ps", identity, *options).returncode == 64
+
+
+def test_the_columns_of_x(any_runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    if any_runtime.name == "crun":
+        pytest.skip("crun takes no options of ps")
+    any_runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "1000"), identity)
+    heading, line = any_runtime.ok("ps", identity, "-e", "-x").splitlines()
+    assert heading.startswith(" ")
+    assert heading.split() == ["PID", "TTY", "STAT", "TIME", "COMMAND"]
+    assert line.split()[0] == str(any_runtime.state(identity)["pid"])

@@ -120,7 +120,7 @@ def test_a_program_is_looked_for_as_execvp_does(tmp_path: Path) -> None:
 
 ORDER = [
     "wait_for_go", "join_cgroup", "forbid_imports", "close_descriptors", "load_privileged_filter",
-    "drop_privileges", "enter_working_directory", "say_ready", "run_program",
+    "drop_privileges", "enter_working_directory_as_user", "say_ready", "run_program",
 ]  # fmt: skip
 
 

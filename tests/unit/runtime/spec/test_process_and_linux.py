@@ -135,7 +135,7 @@ NO_TIME = [{"type": "mount"}, {"type": "user"}]
         ({"timeOffsets": {"monotonic": {}}, "namespaces": NO_TIME}, "linux.timeOffsets: needs a n"),
         ({"timeOffsets": {"monotonic": {}},
           "namespaces": [*NO_TIME, {"type": "time", "path": "/x"}]}, "linux.timeOffsets: needs a"),
-        ({"netDevices": {"eth0": {}}, "namespaces": NO_TIME}, "linux.netDevices: needs a network"),
+        ({"netDevices": {"eth0": {}}, "namespaces": NO_TIME}, "linux.netDevices: unable to"),
         ({"netDevices": {"a/b": {}}}, "linux.netDevices.a/b: 'a/b' is not the name"),
         ({"netDevices": {"e%d": {}}}, "linux.netDevices.e%d: 'e%d' is not the name"),
         ({"netDevices": {"eth0": {"name": "x" * 16}}}, "linux.netDevices.eth0.name: "),
