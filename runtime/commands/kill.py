@@ -5,7 +5,7 @@ from __future__ import annotations
 from runtime.commands.arguments import UsageError, switch
 from runtime.commands.lookup import find
 from runtime.commands.select_ import REGEX, for_each
-from runtime.container.identity import send
+from runtime.container.identity import boot_id, send
 from runtime.container.status import STOPPED, require
 from runtime.errors import StateConflict
 from runtime.linux.signals import number_of, signal
@@ -40,8 +40,7 @@ def run(context: Context, arguments: Arguments) -> int:
 
 
 def _signal_first(identity: str, found: Found, number: int) -> None:
-    if number == signal.SIGKILL and found.status == STOPPED and found.cgroup.pids():
-        # the first process is gone, and in a pid namespace that is shared the others are not
+    if number == signal.SIGKILL and found.status == STOPPED and _left_alone(found):
         found.cgroup.kill()
         return
     require("kill", identity, found.status)
@@ -52,6 +51,13 @@ def _signal_first(identity: str, found: Found, number: int) -> None:
     if number == signal.SIGKILL and not found.state.own_pid_namespace:
         # in a pid namespace of its own the kernel takes the rest along
         found.cgroup.kill()
+
+
+def _left_alone(found: Found) -> bool:
+    """Whether others outlive the first process, as they may in a pid namespace that is shared."""
+    state = found.state
+    shared = not state.own_pid_namespace and state.boot_id == boot_id()
+    return shared and bool(found.cgroup.pids())
 
 
 def parse_signal(text: str) -> int:
