@@ -33,7 +33,7 @@ class Report:
         """Whether the log can be opened, before anything is done that it would tell of."""
         if self._path:
             with step(f"--log: open {self._path}"):
-                os.close(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644))
+                os.close(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
 
     def fail(self, text: str) -> None:
         text = one_line(text)

@@ -67,10 +67,10 @@ def test_run_is_on_our_terminal(
     size_less_in_crun(any_runtime)
     terminal.set_size(screen.slave, 21, 87)
     before = screen.settings()
-    # runc gives the size a moment after its program has started
+    # runc gives the size a moment after its program has started, and may lose what is written first
     script = (
-        "until stty size 2>/dev/null; do sleep 0.01; done; "
-        "tty; echo ready; read line; echo got-$line; exit 6"
+        "until stty size >/dev/null 2>&1; do sleep 0.01; done; "
+        "until read -t 1 line; do stty size; tty; echo ready; done; echo got-$line; exit 6"
     )
     path = bundle.shell(script, terminal=True)
     started = screen.start(any_runtime.argv("run", "--bundle", path, identity))
