@@ -148,7 +148,21 @@ def _start(place: Place, options: tuple[str, ...]) -> None:
                 f"{_last_words(place.log, log_start)}"
             )
         time.sleep(0.005)
-    process.returncode = 0  # it outlives this command: not ours to reap, nor to warn about
+    if _holder(place) in (process.pid, None):
+        process.returncode = 0  # it outlives this command: not ours to reap, nor to warn about
+        return
+    # somebody else's answers; ours would take its place when that ends, and nobody wants it then
+    process.terminate()
+    process.wait()
+
+
+def _holder(place: Place) -> int | None:
+    """Return the pid of the supervisor that holds the run directory, if it could note it."""
+    try:
+        with open(f"{place.run}/lock", encoding="ascii") as lock:
+            return int(lock.read())
+    except (OSError, ValueError):
+        return None
 
 
 def _spawn(place: Place, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
