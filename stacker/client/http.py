@@ -7,10 +7,11 @@ per connection: nothing is reused, so nothing has to be kept alive or found dead
 from __future__ import annotations
 
 import os
+import sys
 
 # The C type itself: ``socket`` wraps it with ``enum`` and ``selectors``, 3 ms that are not needed
 # for connecting, sending and receiving.
-from _socket import AF_UNIX, SHUT_RDWR, SOCK_STREAM
+from _socket import AF_UNIX, SHUT_RDWR, SO_SNDTIMEO, SOCK_STREAM, SOL_SOCKET
 from _socket import socket as Socket
 
 from stacker.base.errors import Corrupt, Denied, Unavailable
@@ -19,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5
 MAX_HEAD = 64 << 10
 _READ = 256 << 10
 _MAX_SUN_PATH = 107
@@ -163,12 +164,16 @@ def connect(path: str) -> Socket:
     sock = Socket(AF_UNIX, SOCK_STREAM)
     directory = -1
     try:
-        sock.settimeout(CONNECT_TIMEOUT_S)
+        # a socket with Python's timeout does not block, and fails where too many wait already
+        # (unix(7), EAGAIN); one that blocks for so long at the most waits for its turn
+        sock.setsockopt(SOL_SOCKET, SO_SNDTIMEO, _timeval(CONNECT_TIMEOUT_S))
         address = path
         if len(os.fsencode(path)) > _MAX_SUN_PATH:
             directory = os.open(os.path.dirname(path), os.O_PATH | os.O_CLOEXEC)
             address = f"/proc/self/fd/{directory}/{os.path.basename(path)}"
         sock.connect(address)
+        sock.setsockopt(SOL_SOCKET, SO_SNDTIMEO, _timeval(0))
+        sock.settimeout(CONNECT_TIMEOUT_S)
     except PermissionError as error:
         sock.close()
         raise Denied(f"{path}: only root may talk to the supervisor") from error
@@ -214,3 +219,8 @@ def _receive(sock: Socket) -> bytes:
         raise Unavailable("the supervisor does not answer") from error
     except OSError as error:
         raise Unavailable(f"the supervisor went away: {error.strerror or error}") from error
+
+
+def _timeval(seconds: int) -> bytes:
+    """Give a struct timeval of 64-bit Linux; struct would have to be imported for it."""
+    return seconds.to_bytes(8, sys.byteorder) + bytes(8)
