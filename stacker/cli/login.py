@@ -7,7 +7,7 @@ import sys
 
 from stacker.cli import notes, progress
 from stacker.cli.exits import Exit
-from stacker.cli.options import UsageError
+from stacker.cli.options import UsageError, add_registry
 from stacker.wire.requests import LoginRequest
 
 TYPE_CHECKING = False
@@ -29,19 +29,10 @@ PASSWORD_LIMIT = 64 * 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "registry",
-        nargs="?",
-        default="docker.io",
-        metavar="REGISTRY",
-        help="host[:port] (docker.io)",
-    )
+    add_registry(parser)
     parser.add_argument("-u", "--username", metavar="NAME", help="as whom")
     parser.add_argument(
         "--password-stdin", action="store_true", help="read the password from stdin"
-    )
-    parser.add_argument(
-        "-p", "--project-name", dest="project", metavar="NAME", help="for this stack alone"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stacker.cli import notes, progress
 from stacker.cli.exits import Exit
+from stacker.cli.options import add_registry
 from stacker.wire.requests import LogoutRequest
 
 TYPE_CHECKING = False
@@ -19,17 +20,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "registry",
-        nargs="?",
-        default="docker.io",
-        metavar="REGISTRY",
-        help="host[:port] (docker.io)",
-    )
-
-    parser.add_argument(
-        "-p", "--project-name", dest="project", metavar="NAME", help="for this stack alone"
-    )
+    add_registry(parser)
 
 
 def run(call: Call) -> int:

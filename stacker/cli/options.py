@@ -167,6 +167,30 @@ def pull_policy(text: str) -> str:
     return text
 
 
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--policy",
+        type=pull_policy,
+        default="always",
+        metavar="POLICY",
+        help="always, missing, daily, weekly or every_<duration> (always)",
+    )
+
+
+def add_registry(parser: argparse.ArgumentParser) -> None:
+    """Whose credentials, and for whom."""
+    parser.add_argument(
+        "registry",
+        nargs="?",
+        default="docker.io",
+        metavar="REGISTRY",
+        help="host[:port] (docker.io)",
+    )
+    parser.add_argument(
+        "-p", "--project-name", dest="project", metavar="NAME", help="for this stack alone"
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print events, a JSON object a line")
 

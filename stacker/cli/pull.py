@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stacker.cli import progress
 from stacker.cli.exits import Exit
-from stacker.cli.options import add_json, add_stack, pull_policy
+from stacker.cli.options import add_json, add_policy, add_stack
 from stacker.cli.selection import declaration, take_file
 from stacker.wire.requests import PullRequest
 
@@ -24,13 +24,7 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="[FILE] [SERVICE…]", help="only of these")
-    parser.add_argument(
-        "--policy",
-        type=pull_policy,
-        default="always",
-        metavar="POLICY",
-        help="always, missing, daily, weekly or every_<duration> (always)",
-    )
+    add_policy(parser)
     parser.add_argument(
         "--locked", action="store_true", help="the images that `stacker lock` wrote down"
     )

@@ -71,6 +71,13 @@ def declaration_of(body: DeclarationBody) -> Declaration:
     )
 
 
+def named_images(references: tuple[str, ...]) -> tuple[str, ...]:
+    """Insist that there is one at least."""
+    if not references:
+        raise Invalid("no image is named")
+    return references
+
+
 def _parsed(name: str, annotation: str, text: str) -> object:
     try:
         match annotation:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-import anyio
-
-from stacker.base.errors import StackerError
 from stacker.engine.perform import Performer
+from stacker.engine.together import together
 from stacker.engine.tools import Tools
 from stacker.oci.image import Image
 from stacker.oci.pull_policy import PullPolicy
@@ -38,7 +37,7 @@ async def pull_named(
         )
         for reference, platform in wanted
     ]
-    await fetch_all(Performer(tools, stack), tuple(pulls))
+    await fetch_all(Performer(tools, stack), pulls)
     found = [await tools.images.find(ref, platform=platform or None) for ref, platform in wanted]
     return tuple(image for image in found if image is not None)
 
@@ -51,19 +50,6 @@ async def _when(tools: Tools, reference: str, platform: str | None, policy: Pull
     return "always" if policy.due(asked_at, now=tools.now()) else policy.when
 
 
-async def fetch_all(performer: Performer, pulls: tuple[PullImage, ...]) -> None:
+async def fetch_all(performer: Performer, pulls: Sequence[PullImage]) -> None:
     """Carry out pulls together; raise the first error, when all have stopped."""
-    errors: list[StackerError] = []
-
-    async def fetch(operation: PullImage) -> None:
-        try:
-            await performer(operation)
-        except StackerError as error:
-            errors.append(error)
-            tasks.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        for operation in pulls:
-            tasks.start_soon(fetch, operation)
-    if errors:
-        raise errors[0]
+    await together(partial(performer, operation) for operation in pulls)

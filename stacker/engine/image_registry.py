@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
-
-import anyio
 
 from stacker.base.errors import Invalid, StackerError
 from stacker.engine import declare
 from stacker.engine.fetch import pull_named, pull_stack
 from stacker.engine.ports import Sent
+from stacker.engine.together import together
 from stacker.engine.tools import Tools
 from stacker.oci import pull_policy
 from stacker.oci.image import Image
@@ -80,7 +79,7 @@ class ImageRegistry:
         async def find(name: str, here_only: bool) -> None:
             digests[name] = await self._digest(name, here_only=here_only)
 
-        await _together(partial(find, name, here) for name, here in named.items())
+        await together((partial(find, name, here) for name, here in named.items()), at_once=AT_ONCE)
         return LockedImages(
             path=str(place_beside(loaded.files[0])), digests=dict(sorted(digests.items()))
         )
@@ -97,7 +96,7 @@ class ImageRegistry:
         async def look(name: str) -> None:
             found.append(await self._freshness(name))
 
-        await _together(partial(look, name) for name in names)
+        await together((partial(look, name) for name in names), at_once=AT_ONCE)
         return tuple(sorted(found, key=lambda row: row.reference))
 
     async def _freshness(self, name: str) -> Freshness:
@@ -145,23 +144,3 @@ class ImageRegistry:
             total=progress.total,
             note=progress.note,
         )
-
-
-async def _together(calls: Iterable[Callable[[], Awaitable[None]]]) -> None:
-    """Run all, a few at a time; raise the first error, when all have stopped."""
-    errors: list[StackerError] = []
-    limiter = anyio.CapacityLimiter(AT_ONCE)
-
-    async def run(call: Callable[[], Awaitable[None]]) -> None:
-        async with limiter:
-            try:
-                await call()
-            except StackerError as error:
-                errors.append(error)
-                tasks.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        for call in calls:
-            tasks.start_soon(run, call)
-    if errors:
-        raise errors[0]

@@ -36,6 +36,11 @@ class Descriptor:
     )
     """The object that it was read from: fields that we do not know are written out again."""
 
+    @classmethod
+    def of(cls, media_type: str, data: bytes) -> Descriptor:
+        """What names these bytes."""
+        return cls(media_type=media_type, digest=digests.of(data), size=len(data))
+
     def to_json(self) -> dict[str, object]:
         """The document's form, with empty fields left out and unknown ones kept."""
         out = {key: value for key, value in self.found.items() if key not in _KEYS}

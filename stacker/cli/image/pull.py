@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stacker.cli import output, progress
 from stacker.cli.exits import Exit
-from stacker.cli.options import add_json, pull_policy
+from stacker.cli.options import add_json, add_policy
 from stacker.wire.images import PullImagesRequest
 from stacker.wire.message import decode
 from stacker.wire.replies import Images
@@ -30,13 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--platform", metavar="OS/ARCHITECTURE", help="for another machine than this one"
     )
-    parser.add_argument(
-        "--policy",
-        type=pull_policy,
-        default="always",
-        metavar="POLICY",
-        help="always, missing, daily, weekly or every_<duration> (always)",
-    )
+    add_policy(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
     add_json(parser)
 

@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from stacker.base.errors import Invalid
 from stacker.daemon import operation, present
 from stacker.daemon.answering import closing, json_reply, streaming
 from stacker.daemon.context import context_of
 from stacker.daemon.present_images import history_reply, inspection, verified_reply
-from stacker.daemon.reading import read_body, read_query
+from stacker.daemon.reading import named_images, read_body, read_query
 from stacker.wire.images import (
     ArchiveQuery,
     ImageQuery,
@@ -54,7 +53,7 @@ async def remove(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, RemoveRequest)
 
     async def work() -> Message:
-        removed = await engine.images.remove(_some(body.references), force=body.force)
+        removed = await engine.images.remove(named_images(body.references), force=body.force)
         return Removed(names=removed.names, files=removed.files, size_bytes=removed.size_bytes)
 
     return await operation.operate(request, work)
@@ -76,7 +75,7 @@ async def layout(request: web.Request) -> web.StreamResponse:
     path = check_path("layout", body.path)
 
     async def work() -> Message:
-        await engine.images.write_layout(_some(body.references), path)
+        await engine.images.write_layout(named_images(body.references), path)
         return Done()
 
     return await operation.operate(request, work)
@@ -85,7 +84,7 @@ async def layout(request: web.Request) -> web.StreamResponse:
 async def archive(request: web.Request) -> web.StreamResponse:
     query = read_query(request, ArchiveQuery)
     images = context_of(request).engine.images
-    return await send_tar(request, images.archive(_some(query.reference), form=query.form))
+    return await send_tar(request, images.archive(named_images(query.reference), form=query.form))
 
 
 async def send_tar(request: web.Request, pieces: AsyncIterator[bytes]) -> web.StreamResponse:
@@ -98,9 +97,3 @@ async def send_tar(request: web.Request, pieces: AsyncIterator[bytes]) -> web.St
                 async for piece in pieces:
                     await stream.write(piece)
     return stream.response
-
-
-def _some(references: tuple[str, ...]) -> tuple[str, ...]:
-    if not references:
-        raise Invalid("no image is named")
-    return references

@@ -8,7 +8,7 @@ from stacker.base.errors import Invalid
 from stacker.daemon import operation, present
 from stacker.daemon.context import context_of
 from stacker.daemon.present_images import lock_reply, outdated_reply, sent_reply
-from stacker.daemon.reading import declaration_of, read_body
+from stacker.daemon.reading import declaration_of, named_images, read_body
 from stacker.oci import pull_policy
 from stacker.oci.pull_policy import PullPolicy
 from stacker.wire.images import (
@@ -44,12 +44,11 @@ async def pull_images(request: web.Request) -> web.StreamResponse:
     engine = context_of(request).engine
     body = await read_body(request, PullImagesRequest)
     policy = _policy(body.policy)
-    if not body.references:
-        raise Invalid("no image is named")
+    references = named_images(body.references)
 
     async def work() -> Message:
         pulled = await engine.registries.pull_images(
-            body.references, platform=body.platform, policy=policy
+            references, platform=body.platform, policy=policy
         )
         return present.images_reply(pulled)
 

@@ -14,10 +14,10 @@ from itertools import islice
 from pathlib import Path
 
 from stacker.base.errors import Invalid, NotFound
-from stacker.drivers.images import catalog
 from stacker.drivers.images.layer_decompress import DECOMPRESSORS
 from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.made_layer import MadeLayer
+from stacker.drivers.images.new_image import add_image
 from stacker.drivers.images.pins import PinSet
 from stacker.drivers.images.rewrite import Rewriter
 from stacker.drivers.images.sources import compression_of
@@ -25,7 +25,6 @@ from stacker.drivers.images.steps import on_disk, step
 from stacker.drivers.images.tree_archive import PIECE, archive
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import derive, documents, image_config, media_types
-from stacker.oci import digest as digests
 from stacker.oci.chain_id import chain_ids
 from stacker.oci.derive import Making
 from stacker.oci.descriptor import Descriptor
@@ -123,25 +122,19 @@ class Maker:
             raise Invalid(f"{reference}: an image that is made here cannot be named so")
         packed = _compression(compression)
 
-        store = self._workshop.store
         before = base.layers if base else ()
         below = base.diff_ids if base else ()
         with self._workshop.pins.held() as pins:
             await pins.add((*(layer.digest for layer in before), *below, *chain_ids(below)))
             layer, diff_id = await self._layer(pieces, packed, pins)
-            data = config(diff_id)
-            config_entry = _descriptor(media_types.OCI_CONFIG, data)
-            manifest = derive.manifest(config_entry, (*before, layer))
-            entry = replace(
-                _descriptor(media_types.OCI_MANIFEST, manifest),
-                annotations={catalog.REF_NAME: str(name)},
+            entry = await add_image(
+                self._workshop,
+                config(diff_id),
+                (*before, layer),
+                (*below, diff_id),
+                reference=name,
+                pins=pins,
             )
-            diff_ids = (*below, diff_id)
-            await pins.add((config_entry.digest, entry.digest, *chain_ids(diff_ids)))
-            await self._workshop.in_thread(store.correct, diff_ids)
-            await self._workshop.in_thread(store.add_document, data, config_entry.digest)
-            await self._workshop.in_thread(store.add_document, manifest, entry.digest)
-            await self._workshop.in_thread(store.name, entry)
             image = await self._workshop.in_thread(self._lookup.of_entry, entry)
         self._changed()
         return image
@@ -212,7 +205,3 @@ def _compression(name: str) -> Compression:
         if known == name:
             return known
     raise Invalid(f"{name[:40]!r} is no compression: gzip, zstd or none")
-
-
-def _descriptor(media_type: str, data: bytes) -> Descriptor:
-    return Descriptor(media_type=media_type, digest=digests.of(data), size=len(data))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from runtime.linux import mount
 from stacker.drivers.images.images import Images
 from stacker.drivers.images.registry.patience import Patience
 from stacker.oci.image import LayerFormat
@@ -51,6 +53,23 @@ async def scripted() -> AsyncIterator[ScriptedRegistry]:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
+
+
+@contextmanager
+def small_file_system(root: Path, *, mib: int) -> Iterator[Path]:
+    """A file system of so many MiB under the store."""
+    root.mkdir()
+    mount.mount("tmpfs", str(root), "tmpfs", 0, f"size={mib}m,mode=0700")
+    try:
+        yield root
+    finally:
+        mount.umount2(str(root))
+
+
+@pytest.fixture
+def small_disk(root: Path) -> Iterator[Path]:
+    with small_file_system(root, mib=2) as place:
+        yield place
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.linux import mount
 from stacker.drivers.images.images import Images
 from stacker.oci.usage import Retention
-from tests.integration.images.conftest import OpenImages
+from tests.integration.images.conftest import OpenImages, small_file_system
 from tests.registries.made import TinyImage, member, tar_of
 from tests.registries.scripted import ScriptedRegistry
 
@@ -105,12 +104,8 @@ async def test_untagged(scripted: ScriptedRegistry, images: Images) -> None:
 
 @pytest.fixture
 def disk(root: Path) -> Iterator[Path]:
-    root.mkdir()
-    mount.mount("tmpfs", str(root), "tmpfs", 0, "size=8m,mode=0700")
-    try:
-        yield root
-    finally:
-        mount.umount2(str(root))
+    with small_file_system(root, mib=8) as place:
+        yield place
 
 
 @pytest.mark.root

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +20,6 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from runtime.linux import mount
 from stacker.base.errors import NoSpace, NotFound, StackerError
 from stacker.drivers.images import catalog
 from stacker.drivers.images.images import Images
@@ -170,17 +169,6 @@ def _lose(root: Path, chance: random.Random) -> None:
     index = root / "images/index.json"
     if chance.random() < 0.3 and index.exists():
         os.truncate(index, 0)
-
-
-@pytest.fixture
-def small_disk(root: Path) -> Iterator[Path]:
-    """A file system of two MiB under the store."""
-    root.mkdir()
-    mount.mount("tmpfs", str(root), "tmpfs", 0, "size=2m,mode=0700")
-    try:
-        yield root
-    finally:
-        mount.umount2(str(root))
 
 
 @pytest.mark.root

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -16,7 +15,6 @@ import anyio.to_thread
 import pytest
 from aiohttp import web
 
-from runtime.linux import mount
 from stacker.base.errors import NoSpace, Unavailable
 from stacker.drivers.images.images import Images
 from stacker.drivers.images.registry.configuration import ConfigurationFile
@@ -77,17 +75,6 @@ async def test_a_bound_on_what_is_asked_at_once(
         for name in names:
             group.start_soon(images.ensure, name)
     assert most == 3
-
-
-@pytest.fixture
-def small_disk(root: Path) -> Iterator[Path]:
-    """A file system of two MiB under the store."""
-    root.mkdir()
-    mount.mount("tmpfs", str(root), "tmpfs", 0, "size=2m,mode=0700")
-    try:
-        yield root
-    finally:
-        mount.umount2(str(root))
 
 
 @pytest.mark.root

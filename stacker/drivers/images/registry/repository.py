@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs
 
-from stacker.base.errors import Corrupt, NotFound, Unsupported
+from stacker.base.errors import Corrupt, Unsupported
 from stacker.drivers.images.registry import pages
 from stacker.drivers.images.registry.answers import raise_for
 from stacker.drivers.images.registry.body import Body
@@ -90,13 +90,6 @@ class Repository:
             size=len(document.data),
         )
 
-    async def has_manifest(self, tag_or_digest: str) -> bool:
-        try:
-            await self.head(tag_or_digest)
-        except NotFound:
-            return False
-        return True
-
     async def put_manifest(self, name: str, data: bytes, *, media_type: str) -> bool:
         """Put a manifest or index under a tag or its digest.
 
@@ -126,12 +119,6 @@ class Repository:
                     f"{self.connection.domain} cannot delete a tag alone, only what it stands for, "
                     "by its digest"
                 )
-            if answer.status not in (200, 202, 204):
-                await raise_for(answer)
-
-    async def delete_blob(self, digest: Digest) -> None:
-        url = await self.connection.url(f"{self.path}/blobs/{digest}")
-        async with self.connection.request("DELETE", url) as answer:
             if answer.status not in (200, 202, 204):
                 await raise_for(answer)
 
