@@ -25,8 +25,9 @@ from stacker.drivers.mounts import Mounts
 from stacker.drivers.mounts.context import unmount
 from stacker.drivers.mounts.erofs import mount_erofs
 from stacker.oci.image import LayerFormat
+from tests.support.slowness import SLOWNESS
 
-EXAMPLES = 500 if os.environ.get("STACKER_SOAK") == "1" else 20
+EXAMPLES = 500 if os.environ.get("STACKER_SOAK") == "1" else 20 if SLOWNESS == 1 else 5
 """Of random trees: each costs a directory several processes."""
 
 
