@@ -14,10 +14,10 @@ from anyio import CapacityLimiter
 
 from stacker.base import clock
 from stacker.base.errors import Corrupt, NotFound, StackerError, Unavailable, Unsupported
+from stacker.base.parallel import run_all
 from stacker.drivers.images import catalog
 from stacker.drivers.images.descend import Descent
 from stacker.drivers.images.intake import Intake
-from stacker.drivers.images.parallel import run_all
 from stacker.drivers.images.pins import PinSet
 from stacker.drivers.images.provide import provide
 from stacker.drivers.images.registry.patience import Patience
