@@ -13,10 +13,9 @@ import pytest
 
 from stacker.base.errors import Denied, NotFound
 from stacker.drivers.images.images import Images
-from stacker.drivers.mounts import Mounts
 from stacker.oci.image import Image
 from stacker.oci.progress import PullProgress, PullState
-from tests.integration.images.conftest import OpenImages
+from tests.integration.images.conftest import OpenImages, mounted_tree
 from tests.registries.debian import (
     PASSWORD,
     DebianRegistry,
@@ -80,15 +79,7 @@ async def test_layers_that_depend_on_those_below(
 async def _differences(image: Image, layout: Path, tmp_path: Path) -> dict[str, object]:
     """What differs between the image, mounted, and umoci's unpacking of the layout."""
     run("umoci", "unpack", "--image", f"{layout}:t", str(tmp_path / "bundle"))
-    mounts, target = Mounts(tmp_path / "run"), tmp_path / "run" / "rootfs"
-    layers = [Path(layer.path) for layer in image.layers]
-    upper, work = tmp_path / "upper", tmp_path / "work"
-    await mounts.mount_rootfs("c", layers, upper=upper, work=work, target=target)
-    try:
-        ours, theirs = tree_of(target), tree_of(tmp_path / "bundle/rootfs")
-    finally:
-        await mounts.unmount_rootfs(target)
-        await mounts.close()
+    ours, theirs = await mounted_tree(image, tmp_path), tree_of(tmp_path / "bundle/rootfs")
     names = ours.keys() | theirs.keys()
     return {
         name: (ours.get(name), theirs.get(name))
