@@ -17,7 +17,7 @@ from stacker.oci import history
 from stacker.oci.image import LayerFormat
 from tests.integration.images.conftest import OpenImages
 from tests.registries.debian import run
-from tests.registries.made import folder, tar_of, umoci_layout
+from tests.registries.made import dependent_layers, folder, tar_of, umoci_layout
 from tests.registries.podman import podman
 
 NAME = "example.com/rich:1.0"
@@ -188,3 +188,19 @@ async def test_layers_that_are_directories(
     (damage,) = (await images.shelf.verify(loaded.reference)).damages
     assert "what is mounted differs" in damage
     assert os.listdir(root / "partial") == []
+
+
+async def test_damaged_corrections_are_named(images: Images, root: Path, tmp_path: Path) -> None:
+    """What a layer needs over those below is mounted too, and no blob has it."""
+    (loaded,) = await images.load(umoci_layout(tmp_path / "layout", dependent_layers()))
+    assert (await images.shelf.verify(loaded.reference)).damages == ()
+    (correction,) = (root / "corrections/sha256").glob("*.erofs")
+    whole = correction.read_bytes()
+    correction.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    (damage,) = (await images.shelf.verify(loaded.reference)).damages
+    second = (await images.shelf.detail(loaded.reference)).layers[1]
+    assert damage.startswith(f"corrections of layer {second.descriptor.digest}: they differ")
+    correction.unlink()
+    (damage,) = (await images.shelf.verify(loaded.reference)).damages
+    assert "they are not here" in damage
+    assert not list((root / "partial").iterdir())
