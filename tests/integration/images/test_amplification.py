@@ -137,12 +137,12 @@ async def test_bodies_without_end(
 
 
 ASKED: dict[str, tuple[str, int, Callable[[Images, str], Awaitable[object]]]] = {
-    "a refusal": ("/manifests/", 403, lambda images, host: images.ensure(f"{host}/web:1")),
-    "trouble": ("/blobs/", 503, lambda images, host: images.ensure(f"{host}/web:1")),
-    "tags": ("/tags/", 200, lambda images, host: images.remote.tags(f"{host}/web")),
-    "a catalog": ("/_catalog", 200, lambda images, host: images.remote.repositories(host)),
-    "referrers": ("/referrers/", 200, lambda images, host: images.remote.referrers(host + "/web:1")),
-    "an upload": ("/uploads/", 202, lambda images, host: images.push("a/b", target=f"{host}/c:1")),
+    "a refusal": ("/manifests/", 403, lambda images, at: images.ensure(f"{at}/web:1")),
+    "trouble": ("/blobs/", 503, lambda images, at: images.ensure(f"{at}/web:1")),
+    "tags": ("/tags/", 200, lambda images, at: images.remote.tags(f"{at}/web")),
+    "a catalog": ("/_catalog", 200, lambda images, at: images.remote.repositories(at)),
+    "referrers": ("/referrers/", 200, lambda images, at: images.remote.referrers(f"{at}/web:1")),
+    "an upload": ("/uploads/", 202, lambda images, at: images.push("a/b", target=f"{at}/c:1")),
 }  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def test_random_headers_and_payloads() -> None:
     for _ in range(ARCHIVES):
         data = b"".join(header(random_) for _ in range(random_.randrange(1, 5)))
         reader = TarReader(Limits(size=1 << 16))
-        started = time.monotonic()
+        started = time.process_time()
         try:
             for at in range(0, len(data), step := random_.choice([17, 512, 4096])):
                 reader.feed(data[at : at + step])
@@ -69,7 +69,7 @@ def test_random_headers_and_payloads() -> None:
             outcomes["read"] += 1
         except Corrupt:
             outcomes["corrupt"] += 1
-        assert time.monotonic() - started < 1
+        assert time.process_time() - started < 1
     assert min(outcomes.values()) > 500, "the generator must reach both ends"
 
 
@@ -116,7 +116,7 @@ def test_a_large_sparse_map_takes_linear_time() -> None:
     file[148:156] = b" " * 8
     file[148:156] = b"%06o\0 " % sum(file)
     data = bytes(block) + records.ljust(512, b"\0") + bytes(file) + text + b"x" * parts
-    started = time.monotonic()
+    started = time.process_time()
     reader = TarReader()
     size = 0
     for at in range(0, len(data), 1 << 16):
@@ -125,4 +125,4 @@ def test_a_large_sparse_map_takes_linear_time() -> None:
             size += len(event) if isinstance(event, memoryview) else 0
     reader.finish()
     assert size == 800_000
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
