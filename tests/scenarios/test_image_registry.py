@@ -10,6 +10,7 @@ import pytest
 
 from tests.registries.debian import DebianRegistry, debian_registry, run
 from tests.registries.made import member, rich_layers, tar_of, umoci_layout
+from tests.registries.podman import podman
 from tests.scenarios.conftest import a_stacker
 from tests.support.supervisor import IMAGE, Stacker
 
@@ -78,7 +79,7 @@ def test_pull_tells_events_and_what_was_shared(
     assert done.stdout.strip() == row["id"]
 
 
-def test_push_sends_what_is_missing_and_podman_would_read_it(
+def test_push_sends_what_is_missing_and_podman_runs_it(
     stacker: Stacker, registry: DebianRegistry
 ) -> None:
     target = f"{registry.host}/pushed/busybox:1"
@@ -88,6 +89,10 @@ def test_push_sends_what_is_missing_and_podman_would_read_it(
     assert digest_of(registry, "pushed/busybox:1") == inspected["entry"]["digest"]
     lines = stacker.ok("image", "push", "--json", IMAGE, target).splitlines()
     assert json.loads(lines[-1])["bytes_sent"] == 0
+
+    with podman() as other:
+        other("pull", "-q", "--tls-verify=false", target)
+        assert other.run(target, "echo", "from a registry") == "from a registry\n"
 
     copied = stacker.ok("image", "copy", target, f"{registry.host}/copied/busybox:2").strip()
     assert copied.endswith(f"@{inspected['entry']['digest']}")
