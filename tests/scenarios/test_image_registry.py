@@ -102,6 +102,31 @@ def test_push_sends_what_is_missing_and_podman_runs_it(
     assert "local/none:1" in done.stderr
 
 
+def test_what_was_dropped_is_fetched_again_and_told(
+    stacker: Stacker, registry: DebianRegistry, versions: tuple[Path, Path]
+) -> None:
+    publish(registry, versions[0], "dropped:1")
+    name = f"{registry.host}/dropped:1"
+    stacker.ok("image", "pull", name)
+    (inspected,) = json.loads(stacker.ok("image", "inspect", name))
+    digest = inspected["layers"][0]["blob"]["digest"]
+    blob = stacker.root / "images/blobs" / digest.replace(":", "/")
+    saved = [stacker.directory / f"dropped-{number}.tar" for number in range(2)]
+    assert "again" not in stacker("image", "save", "-o", str(saved[0]), name).stderr
+    blob.unlink()
+    done = stacker("image", "save", "-o", str(saved[1]), name)
+    assert done.returncode == 0, done.stderr
+    assert f"what was dropped of {name} is here again, from {name}" in done.stderr
+    assert saved[0].read_bytes() == saved[1].read_bytes()
+
+    blob.unlink()
+    with debian_registry(stacker.directory / "elsewhere") as other:
+        done = stacker("image", "push", name, f"{other.host}/dropped:1")
+        assert done.returncode == 0, done.stderr
+        assert f"not here any more: fetched again from {name}" in done.stderr
+        assert digest_of(other, "dropped:1") == inspected["entry"]["digest"]
+
+
 def test_a_lock_holds_though_the_tag_moves(
     stacker: Stacker, registry: DebianRegistry, versions: tuple[Path, Path]
 ) -> None:

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from stacker.base.errors import Invalid, NotFound
+from stacker.base.errors import Invalid, NotFound, StackerError
 from stacker.drivers.images.images import Images
 from stacker.oci import history
 from stacker.oci.image import LayerFormat
+from stacker.oci.progress import PullProgress, PullState
 from tests.integration.images.conftest import OpenImages
 from tests.registries.debian import run
 from tests.registries.made import dependent_layers, folder, tar_of, umoci_layout
 from tests.registries.podman import podman
+from tests.registries.scripted import ScriptedRegistry
 
 NAME = "example.com/rich:1.0"
 
@@ -204,3 +206,34 @@ async def test_damaged_corrections_are_named(images: Images, root: Path, tmp_pat
     (damage,) = (await images.shelf.verify(loaded.reference)).damages
     assert "they are not here" in damage
     assert not list((root / "partial").iterdir())
+
+
+@pytest.mark.parametrize("form", ["oci", "docker"])
+async def test_dropped_blobs_come_back_before_a_save(
+    form: str, scripted: ScriptedRegistry, images: Images, layout: Path, root: Path
+) -> None:
+    name = scripted.add_layout(layout)
+    image = await images.ensure(name)
+    await images.shelf.tag(name, NAME)
+    whole = await archive_of(images, NAME, form=form)
+    dropped = [layer.descriptor.digest for layer in (await images.shelf.detail(NAME)).layers[1:3]]
+    for digest in dropped:
+        (root / "images/blobs/sha256" / digest.hex).unlink()
+    assert await images.find(NAME)  # a container needs its layers only
+    pieces = images.shelf.archive([NAME], form)
+    with pytest.raises(StackerError, match="no such file"):
+        await anext(pieces)
+
+    scripted.seen.clear()
+    events: list[PullProgress] = []
+    await images.complete(NAME, progress=events.append)
+    fetched = {event.layer for event in events if event.state is PullState.DOWNLOADING}
+    assert fetched == set(map(str, dropped))
+    assert events[-1].state is PullState.DONE
+    assert scripted.count("/blobs/") == 2
+    assert not scripted.count("/manifests/")
+    assert await archive_of(images, NAME, form=form) == whole
+    assert await images.find(name) == image
+    scripted.seen.clear()
+    await images.complete(NAME)
+    assert scripted.seen == []
