@@ -201,7 +201,9 @@ def test_damaged_layers_leave_nothing(layers: Any) -> None:
 @pytest.mark.soak
 def test_the_cost_of_opaque_markers_is_linear(layers: Any) -> None:
     """CVE-2026-95838: each marker made containerd walk the directory again."""
-    files = layers.archive(*(layers.member(f"d/{n}") for n in range(10_000 if SOAK else 100)))
+    # as files of a directory they would cost more than the markers, and hide what those do
+    many = 10_000 if SOAK and layers.format is LayerFormat.EROFS else 100
+    files = layers.archive(*(layers.member(f"d/{n}") for n in range(many)))
 
     def cost(count: int) -> float:
         marker = layers.archive(layers.member("d/.wh..wh..opq"))[:512]
@@ -240,7 +242,7 @@ def test_noise_in_compressed_layers(layers: Any, compression: str) -> None:
         for _ in range(random_.randrange(1, 6)):
             data[random_.randrange(len(data))] = random_.randrange(256)
         builder = LayerBuilder(layers.path(".layer"), compression=compression, limits=limits)  # type: ignore[arg-type]
-        started = time.monotonic()
+        started = time.process_time()
         try:
             builder.feed(bytes(data))
             builder.finish()
@@ -248,4 +250,4 @@ def test_noise_in_compressed_layers(layers: Any, compression: str) -> None:
             pass
         finally:
             builder.abort()
-        assert time.monotonic() - started < 1 * SLOWNESS
+        assert time.process_time() - started < 1 * SLOWNESS
