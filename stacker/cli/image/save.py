@@ -43,11 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(call: Call) -> int:
     arguments = call.arguments
     references = tuple(arguments.references)
+    if arguments.form == "layout" and arguments.output == "-":
+        raise UsageError("a layout is a folder: say which with -o")
+
     supervisor = call.connect_or_start()
     progress.follow(supervisor.complete(CompleteRequest(references=references)))
     if arguments.form == "layout":
-        if arguments.output == "-":
-            raise UsageError("a layout is a folder: say which with -o")
         wanted = LayoutRequest(references=references, path=os.path.abspath(arguments.output))
         progress.follow(supervisor.write_layout(wanted))
         return Exit.OK

@@ -247,12 +247,12 @@ class Images:
 
         Gives where they were fetched from; None when nothing was missing.
         """
-        with step(f"complete {reference}"), self._workshop.pins.held() as pins:
-            entry = await self._workshop.in_thread(self._lookup.whole_entry, reference)
-            if entry is None:
-                raise NotFound(f"image {reference} is not here")
+        entry = await self._workshop.in_thread(self._lookup.whole_entry, reference)
+        if entry is None:
+            raise NotFound(f"image {reference} is not here")
 
-            store = self._workshop.store
+        store = self._workshop.store
+        with step(f"complete {reference}"), self._workshop.pins.held() as pins:
             await pins.add((await self._workshop.in_thread(Reach, store, entry)).digests)
             missing = await self._workshop.in_thread(dropped, store, entry)
             if not missing:
