@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STACKER := $(BIN)/stacker
 IMAGE := stacker/busybox:1
 APT := DEBIAN_FRONTEND=noninteractive apt-get
-TEST_PACKAGES := busybox-static dbus docker-registry skopeo umoci crun runc erofs-utils nftables \
+TEST_PACKAGES := busybox-static dbus docker-registry skopeo umoci buildah crun runc erofs-utils nftables \
 	iproute2 procps openssl tmux strace gcc libc6-dev podman catatonit docker.io \
 	containerd uidmap apparmor
 VM_PACKAGES := debootstrap qemu-system-x86 python3-venv git

@@ -58,7 +58,7 @@ class Layer:
         """Its bar, with what there is to say beside it."""
         short = name.partition(":")[2][:12] or name[:12]
         if self.total <= 0 or self.state == "waiting":
-            return f"   {short} {self.state}"
+            return "  ".join(filter(None, (f"   {short} {self.state}", self.note)))
         filled = min(BAR_WIDTH, BAR_WIDTH * self.current // self.total)
         bar = "━" * filled + " " * (BAR_WIDTH - filled)
         words = [f"   {short} {bar} {size(self.current)}/{size(self.total)}", self.state]

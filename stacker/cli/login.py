@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = """The registry is asked first, and what it refuses is not kept. What it takes is kept in
 auth.json in the state root, for root only: the password, or the token that the registry gives."""
 EXAMPLES = """examples:

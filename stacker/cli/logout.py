@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = "What docker, podman and credential helpers keep is theirs, and stays."
 EXAMPLES = """examples:
   stacker logout ghcr.io

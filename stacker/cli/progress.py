@@ -108,6 +108,7 @@ _SHOWN: dict[str, Callable[[Progress, EventLine], None]] = {
     "image.sending": Progress.image_progress,
     "image.pulled": Progress.image_here,
     "image.pushed": Progress.image_here,
+    "image.completed": Progress.image_here,
     "container.backoff": Progress.told,
     "network.repaired": Progress.told,
     "warning": Progress.told,

@@ -187,6 +187,9 @@ class Supervisor:
         """The result is VerifiedImages."""
         return self._operate("/v1/images/verify", wanted)
 
+    def complete(self, wanted: images.CompleteRequest) -> Operation:
+        return self._operate("/v1/images/complete", wanted)
+
     def write_layout(self, wanted: images.LayoutRequest) -> Operation:
         return self._operate("/v1/images/layout", wanted)
 

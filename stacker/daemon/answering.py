@@ -88,8 +88,10 @@ async def streaming(request: web.Request, content_type: str) -> AsyncGenerator[S
     await response.prepare(request)
     try:
         yield Stream(request, response)
-    except StackerError as error:
-        log.warning("%s: %s", request.path, error)
+    except ConnectionResetError:
+        raise
+    except Exception as error:
+        log.warning("%s: %s", request.path, error, exc_info=not isinstance(error, StackerError))
         if request.transport is not None:
             request.transport.abort()
         raise ConnectionResetError("the answer was cut") from error

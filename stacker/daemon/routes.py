@@ -53,6 +53,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/images/inspect", shelf.inspect),
     ("GET", "/v1/images/history", shelf.history),
     ("GET", "/v1/images/archive", shelf.archive),
+    ("POST", "/v1/images/complete", shelf.complete),
     ("POST", "/v1/images/layout", shelf.layout),
     ("GET", "/v1/images/rootfs", making.rootfs),
     ("POST", "/v1/images/build", making.build),

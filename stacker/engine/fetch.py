@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from stacker.base.parallel import run_all
 from stacker.engine.perform import Performer
-from stacker.engine.together import together
 from stacker.engine.tools import Tools
 from stacker.oci.image import Image
 from stacker.oci.pull_policy import PullPolicy
@@ -52,4 +52,4 @@ async def _when(tools: Tools, reference: str, platform: str | None, policy: Pull
 
 async def fetch_all(performer: Performer, pulls: Sequence[PullImage]) -> None:
     """Carry out pulls together; raise the first error, when all have stopped."""
-    await together(partial(performer, operation) for operation in pulls)
+    await run_all(partial(performer, operation) for operation in pulls)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from stacker.base.errors import Invalid, StackerError
+from stacker.base.parallel import run_all
 from stacker.engine import declare
 from stacker.engine.fetch import pull_named, pull_stack
 from stacker.engine.ports import Sent
-from stacker.engine.together import together
 from stacker.engine.tools import Tools
 from stacker.oci import pull_policy
 from stacker.oci.image import Image
@@ -79,7 +79,7 @@ class ImageRegistry:
         async def find(name: str, here_only: bool) -> None:
             digests[name] = await self._digest(name, here_only=here_only)
 
-        await together((partial(find, name, here) for name, here in named.items()), at_once=AT_ONCE)
+        await run_all((partial(find, name, here) for name, here in named.items()), at_once=AT_ONCE)
         return LockedImages(
             path=str(place_beside(loaded.files[0])), digests=dict(sorted(digests.items()))
         )
@@ -96,7 +96,7 @@ class ImageRegistry:
         async def look(name: str) -> None:
             found.append(await self._freshness(name))
 
-        await together((partial(look, name) for name in names), at_once=AT_ONCE)
+        await run_all((partial(look, name) for name in names), at_once=AT_ONCE)
         return tuple(sorted(found, key=lambda row: row.reference))
 
     async def _freshness(self, name: str) -> Freshness:

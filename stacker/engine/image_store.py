@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stacker.base.errors import Conflict
+from stacker.engine import pull_progress
 from stacker.engine.tools import Tools
 from stacker.oci.detail import ImageDetail, Verified
 from stacker.oci.image import Image
@@ -70,6 +72,18 @@ class ImageStore:
         shelf = self._tools.images.shelf
         names = references or sorted(await shelf.names())
         return tuple([await shelf.verify(reference) for reference in names])
+
+    async def complete(self, references: Sequence[str]) -> None:
+        """Have all blobs of images that are here: those that were dropped are fetched again."""
+        tell = partial(pull_progress.tell, self._tools.bus)
+        for reference in references:
+            source = await self._tools.images.complete(reference, progress=tell)
+            if source is not None:
+                self._tools.bus.emit(
+                    "image.completed",
+                    f"what was dropped of {reference} is here again, from {source}",
+                    reference=str(source),
+                )
 
     async def write_layout(self, references: Sequence[str], path: str) -> None:
         await self._tools.images.shelf.write_layout(references, Path(path))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 import anyio
@@ -15,11 +16,11 @@ import anyio
 from stacker.base.errors import Failed, StackerError
 from stacker.base.ids import new_id
 from stacker.base.signals import signal_number
+from stacker.engine import pull_progress
 from stacker.engine.contents import Contents
 from stacker.engine.prepare import current_container, has_sandbox
 from stacker.engine.tools import Tools
 from stacker.oci.image import Image
-from stacker.oci.progress import PullProgress
 from stacker.plan.categories import choose_level
 from stacker.plan.desired import Desired, namespace_parents
 from stacker.plan.health import check_of
@@ -95,7 +96,7 @@ class Performer:
             policy=operation.policy,
             platform=operation.platform,
             stack=self._name,
-            progress=self._progress,
+            progress=partial(pull_progress.tell, self._tools.bus, stack=self._name),
         )
         self._tools.bus.emit(
             "image.pulled",
@@ -104,18 +105,6 @@ class Performer:
             reference=operation.reference,
             image=image.reference,
             id=image.id,
-        )
-
-    def _progress(self, progress: PullProgress) -> None:
-        self._tools.bus.emit(
-            "image.progress",
-            stack=self._name,
-            reference=progress.reference,
-            layer=progress.layer,
-            state=progress.state,
-            current=progress.current,
-            total=progress.total,
-            note=progress.note,
         )
 
     async def _image(self, service: Service) -> Image:

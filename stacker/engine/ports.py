@@ -17,6 +17,7 @@ from stacker.oci.detail import ImageDetail, Verified
 from stacker.oci.digest import Digest
 from stacker.oci.image import Image
 from stacker.oci.progress import PullProgress, PushProgress
+from stacker.oci.reference import Reference
 from stacker.oci.tree import TreeOptions
 from stacker.oci.usage import Pruned, Retention, StoreUsage
 from stacker.plan.container_specs import (
@@ -161,6 +162,15 @@ class Images(Protocol):
         progress: Callable[[PushProgress], None],
     ) -> Sent:
         """Push what has this name here, to the registry that it names or to another name."""
+        ...
+
+    async def complete(
+        self, reference: str, *, progress: Callable[[PullProgress], None]
+    ) -> Reference | None:
+        """Have all blobs of an image that is here, those that were dropped fetched again.
+
+        Return where they were fetched from; None when nothing was missing.
+        """
         ...
 
     async def remove(self, reference: str, *, in_use: Collection[str] = ()) -> RemovedContent:

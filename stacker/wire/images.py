@@ -78,6 +78,10 @@ class VerifyRequest(Message):
     """Empty: all images."""
 
 
+class CompleteRequest(Message):
+    references: tuple[str, ...]
+
+
 class LayoutRequest(Message):
     references: tuple[str, ...]
     path: str

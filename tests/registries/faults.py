@@ -88,6 +88,23 @@ def cut(registry: ScriptedRegistry, after: int) -> Bend:
     return bent
 
 
+def unannounced(registry: ScriptedRegistry, after: int) -> Bend:
+    """Promise nothing, send so many bytes of each answer, and close the connection as its end."""
+
+    async def bent(request: web.Request) -> web.StreamResponse:
+        honest = registry.honest(request)
+        assert isinstance(honest.body, bytes)
+        assert request.transport is not None
+        place = honest.headers.get("Content-Range")
+        head = [f"HTTP/1.1 {honest.status} OK", "Connection: close"]
+        head += [f"Content-Range: {place}"] if place else []
+        request.transport.write("\r\n".join([*head, "", ""]).encode() + honest.body[:after])
+        request.transport.close()
+        return web.Response()
+
+    return bent
+
+
 def drip(registry: ScriptedRegistry, *, every_s: float) -> Bend:
     """Send one byte at a time."""
 

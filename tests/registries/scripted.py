@@ -107,4 +107,5 @@ class ScriptedRegistry:
         if what.endswith("/blobs") and name in self.blobs:
             return ranged(request, self.blobs[name])
 
-        return error(404, "NAME_UNKNOWN")
+        kinds = {"manifests": "MANIFEST_UNKNOWN", "blobs": "BLOB_UNKNOWN"}
+        return error(404, kinds.get(what.rpartition("/")[2], "NAME_UNKNOWN"))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.registries.debian import DebianRegistry, debian_registry, run
 from tests.registries.made import member, rich_layers, tar_of, umoci_layout
+from tests.registries.podman import podman
 from tests.scenarios.conftest import a_stacker
 from tests.support.supervisor import IMAGE, Stacker
 
@@ -78,7 +79,7 @@ def test_pull_tells_events_and_what_was_shared(
     assert done.stdout.strip() == row["id"]
 
 
-def test_push_sends_what_is_missing_and_podman_would_read_it(
+def test_push_sends_what_is_missing_and_podman_runs_it(
     stacker: Stacker, registry: DebianRegistry
 ) -> None:
     target = f"{registry.host}/pushed/busybox:1"
@@ -89,12 +90,41 @@ def test_push_sends_what_is_missing_and_podman_would_read_it(
     lines = stacker.ok("image", "push", "--json", IMAGE, target).splitlines()
     assert json.loads(lines[-1])["bytes_sent"] == 0
 
+    with podman() as other:
+        other("pull", "-q", "--tls-verify=false", target)
+        assert other.run(target, "echo", "from a registry") == "from a registry\n"
+
     copied = stacker.ok("image", "copy", target, f"{registry.host}/copied/busybox:2").strip()
     assert copied.endswith(f"@{inspected['entry']['digest']}")
     assert digest_of(registry, "copied/busybox:2") == inspected["entry"]["digest"]
     done = stacker("image", "push", "local/none:1", f"{registry.host}/x:1")
     assert done.returncode == 1
     assert "local/none:1" in done.stderr
+
+
+def test_what_was_dropped_is_fetched_again_and_told(
+    stacker: Stacker, registry: DebianRegistry, versions: tuple[Path, Path]
+) -> None:
+    publish(registry, versions[0], "dropped:1")
+    name = f"{registry.host}/dropped:1"
+    stacker.ok("image", "pull", name)
+    (inspected,) = json.loads(stacker.ok("image", "inspect", name))
+    digest = inspected["layers"][0]["blob"]["digest"]
+    blob = stacker.root / "images/blobs" / digest.replace(":", "/")
+    saved = [stacker.directory / f"dropped-{number}.tar" for number in range(2)]
+    assert "again" not in stacker("image", "save", "-o", str(saved[0]), name).stderr
+    blob.unlink()
+    done = stacker("image", "save", "-o", str(saved[1]), name)
+    assert done.returncode == 0, done.stderr
+    assert f"what was dropped of {name} is here again, from {name}" in done.stderr
+    assert saved[0].read_bytes() == saved[1].read_bytes()
+
+    blob.unlink()
+    with debian_registry(stacker.directory / "elsewhere") as other:
+        done = stacker("image", "push", name, f"{other.host}/dropped:1")
+        assert done.returncode == 0, done.stderr
+        assert f"not here any more: fetched again from {name}" in done.stderr
+        assert digest_of(other, "dropped:1") == inspected["entry"]["digest"]
 
 
 def test_a_lock_holds_though_the_tag_moves(

@@ -32,6 +32,7 @@ SUITES = (
     "tests/conformance/test_resources.py",
     "tests/integration/mounts",
     "tests/integration/layers/test_changesets.py",
+    "tests/integration/images/test_verity.py",
 )
 """Tests that run everywhere, here on Linux 6.1 with cgroup v2, systemd and AppArmor."""
 

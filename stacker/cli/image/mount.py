@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 HELP = """Prints where it is, below the run directory, which only root may enter. It stays until
 `stacker image unmount`, or until the machine goes down; without IMAGE all mounts are listed."""
 EXAMPLES = """examples:

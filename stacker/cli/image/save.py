@@ -7,7 +7,7 @@ import os
 from stacker.cli import progress, receive
 from stacker.cli.exits import Exit
 from stacker.cli.options import UsageError
-from stacker.wire.images import LayoutRequest
+from stacker.wire.images import CompleteRequest, LayoutRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from stacker.cli.options import Call
 
 WAITS = True
-HELP = """The same images give the same bytes. Nothing is fetched: what is saved is what is here."""
+HELP = """The same images give the same bytes. What is saved is what is here; blobs of it that have
+been dropped are fetched again from where they came, and that is told."""
 EXAMPLES = """examples:
   stacker image save -o shop.tar shop:1 redis:7
   stacker image save shop:1 | ssh other stacker load -
@@ -42,10 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(call: Call) -> int:
     arguments = call.arguments
     references = tuple(arguments.references)
+    if arguments.form == "layout" and arguments.output == "-":
+        raise UsageError("a layout is a folder: say which with -o")
+
     supervisor = call.connect_or_start()
+    progress.follow(supervisor.complete(CompleteRequest(references=references)))
     if arguments.form == "layout":
-        if arguments.output == "-":
-            raise UsageError("a layout is a folder: say which with -o")
         wanted = LayoutRequest(references=references, path=os.path.abspath(arguments.output))
         progress.follow(supervisor.write_layout(wanted))
         return Exit.OK

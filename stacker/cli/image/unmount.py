@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from stacker.cli.options import Call
 
+WAITS = True
 EXAMPLES = """examples:
   stacker image unmount redis:7
   stacker image unmount $(stacker image mount)

@@ -14,6 +14,7 @@ from stacker.daemon.present_images import history_reply, inspection, verified_re
 from stacker.daemon.reading import named_images, read_body, read_query
 from stacker.wire.images import (
     ArchiveQuery,
+    CompleteRequest,
     ImageQuery,
     LayoutRequest,
     Removed,
@@ -65,6 +66,17 @@ async def verify(request: web.Request) -> web.StreamResponse:
 
     async def work() -> Message:
         return verified_reply(await engine.images.verify(body.references))
+
+    return await operation.operate(request, work)
+
+
+async def complete(request: web.Request) -> web.StreamResponse:
+    engine = context_of(request).engine
+    body = await read_body(request, CompleteRequest)
+
+    async def work() -> Message:
+        await engine.images.complete(named_images(body.references))
+        return Done()
 
     return await operation.operate(request, work)
 

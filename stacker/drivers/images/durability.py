@@ -56,7 +56,7 @@ class Unsynced:
         lost: list[Path] = []
         for mark in self.pending():
             if mark.read_bytes() != self._boot_id:
-                file = self._named_by(mark)
+                file = self.named_by(mark)
                 if file.is_dir():
                     remove_tree(file)
                 else:
@@ -70,7 +70,7 @@ class Unsynced:
         done = {mark: _changed_at(mark) for mark in marks}
         folders: set[Path] = set()
         for mark in done:
-            file = self._named_by(mark)
+            file = self.named_by(mark)
             folders.add(file.parent)
             try:
                 if file.is_dir():
@@ -87,7 +87,8 @@ class Unsynced:
                 if _changed_at(mark) == changed_at:
                     mark.unlink(missing_ok=True)
 
-    def _named_by(self, mark: Path) -> Path:
+    def named_by(self, mark: Path) -> Path:
+        """The file that a mark stands for."""
         return self._root / mark.name.replace(_SEPARATOR, os.sep)
 
 

@@ -31,6 +31,8 @@ from stacker.drivers.images.maker import Maker
 from stacker.drivers.images.prune import prune
 from stacker.drivers.images.pull import Pull
 from stacker.drivers.images.push import push
+from stacker.drivers.images.reach import Reach
+from stacker.drivers.images.refetch import dropped, origin, refetch
 from stacker.drivers.images.registry import credentials, tls, trust
 from stacker.drivers.images.registry.configuration import ConfigurationFile
 from stacker.drivers.images.registry.credentials import Password
@@ -237,6 +239,35 @@ class Images:
             target=Reference.parse(target or reference),
             progress=progress,
         )
+
+    async def complete(
+        self, reference: str, *, progress: Callable[[PullProgress], None] = lambda _: None
+    ) -> Reference | None:
+        """Have all blobs of an image that is here: those that were dropped are fetched again.
+
+        Gives where they were fetched from; None when nothing was missing.
+        """
+        entry = await self._workshop.in_thread(self._lookup.whole_entry, reference)
+        if entry is None:
+            raise NotFound(f"image {reference} is not here")
+
+        store = self._workshop.store
+        with step(f"complete {reference}"), self._workshop.pins.held() as pins:
+            await pins.add((await self._workshop.in_thread(Reach, store, entry)).digests)
+            missing = await self._workshop.in_thread(dropped, store, entry)
+            if not missing:
+                return None
+
+            source = await self._workshop.in_thread(origin, store, entry)
+            await refetch(
+                self._workshop,
+                self._registries,
+                missing,
+                source=source,
+                report=progress,
+            )
+        self._unsettle()
+        return source
 
     async def login(
         self, registry: str, *, user: str, password: str, stack: str | None = None

@@ -99,15 +99,22 @@ class Zstd:
 
     def __init__(self, consume: Consumer) -> None:
         decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_MAX)
-        self._writer = decompressor.stream_writer(cast("BinaryIO", _Output(consume)), PIECE)
+        self._consume = consume
+        self._output = _Output()
+        self._writer = decompressor.stream_writer(cast("BinaryIO", self._output), PIECE)
         self._any = False
 
     def feed(self, data: bytes) -> None:
         self._any = True
+        # no longer than it takes: the garbage collector sees no circle that leads through the
+        # library's objects, and whoever consumes would never be freed
+        self._output.consume = self._consume
         try:
             self._writer.write(data)
         except zstandard.ZstdError as error:
             raise Corrupt(f"zstd: {error}") from error
+        finally:
+            self._output.consume = None
 
     def finish(self) -> None:
         if not self._any:
@@ -117,11 +124,11 @@ class Zstd:
 class _Output:
     """What the zstd library writes to: it knows files only."""
 
-    def __init__(self, consume: Consumer) -> None:
-        self._consume = consume
+    consume: Consumer | None = None
 
     def write(self, piece: bytes) -> int:
-        self._consume(piece)
+        assert self.consume is not None, "only while it is fed"
+        self.consume(piece)
         return len(piece)
 
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from anyio import CapacityLimiter
-
 from stacker.base import ids
 from stacker.base.errors import Corrupt, NotFound, Unsupported
+from stacker.base.parallel import run_all
 from stacker.drivers.images import archives, catalog
 from stacker.drivers.images.archives import Archive, ArchivedImage, DockerArchive, LayoutDirectory
 from stacker.drivers.images.descend import Descent
 from stacker.drivers.images.intake import Intake
-from stacker.drivers.images.parallel import run_all
 from stacker.drivers.images.pins import PinSet
 from stacker.drivers.images.provide import provide
 from stacker.drivers.images.sources import PIECE, Source, pieces
@@ -86,10 +84,10 @@ class _Load:
             await self._have(manifest.config, None)
             diff_ids = await self._diff_ids(manifest)
             await self._pins.add((*diff_ids, *chain_ids(diff_ids)))
-            limiter = CapacityLimiter(LAYERS_AT_ONCE)
+            layers = zip(manifest.layers, diff_ids, strict=True)
             await run_all(
-                partial(self._layer, layer, diff_id, limiter)
-                for layer, diff_id in zip(manifest.layers, diff_ids, strict=True)
+                (partial(self._layer, layer, diff_id) for layer, diff_id in layers),
+                at_once=LAYERS_AT_ONCE,
             )
             await self._workshop.in_thread(self._workshop.store.correct, diff_ids)
             return await self._name(image, entry, manifest)
@@ -165,12 +163,9 @@ class _Load:
 
         return config.diff_ids
 
-    async def _layer(
-        self, descriptor: Descriptor, diff_id: Digest, limiter: CapacityLimiter
-    ) -> None:
-        async with limiter:
-            with step(f"layer {descriptor.digest.short}"):
-                await self._have(descriptor, diff_id)
+    async def _layer(self, descriptor: Descriptor, diff_id: Digest) -> None:
+        with step(f"layer {descriptor.digest.short}"):
+            await self._have(descriptor, diff_id)
 
     async def _have(self, descriptor: Descriptor, diff_id: Digest | None) -> None:
         async def fill(intake: Intake) -> None:

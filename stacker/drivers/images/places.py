@@ -1,7 +1,8 @@
 """Where the images of one state root lie: every path of the store is made here.
 
 images/             an OCI Image Layout: oci-layout, index.json, blobs/ALGORITHM/HEX
-layers/ALGORITHM/   HEX.erofs, one file a layer, or HEX.dir, by diff id; HEX.json beside it
+layers/ALGORITHM/   HEX.erofs, one file a layer, or HEX.dir, by diff id; HEX.json beside it, and
+                    HEX.verity where the file is sealed
 corrections/ALGORITHM/  the same, by chain id
 partial/            what is on its way in; a name here is never the name of content
 unsynced/           one empty file for each content file that is not yet on the disk

@@ -13,13 +13,12 @@ from functools import partial
 from anyio import CapacityLimiter
 
 from stacker.base import clock
-from stacker.base.errors import Corrupt, NotFound, StackerError, Unavailable, Unsupported
+from stacker.base.errors import Corrupt, NotFound, StackerError, Unsupported
+from stacker.base.parallel import run_all
 from stacker.drivers.images import catalog
 from stacker.drivers.images.descend import Descent
-from stacker.drivers.images.intake import Intake
-from stacker.drivers.images.parallel import run_all
+from stacker.drivers.images.download import Download
 from stacker.drivers.images.pins import PinSet
-from stacker.drivers.images.provide import provide
 from stacker.drivers.images.registry.patience import Patience
 from stacker.drivers.images.registry.repository import FetchedDocument
 from stacker.drivers.images.registry.retry import retrying
@@ -61,18 +60,17 @@ class Pull:
         self._in_thread = workshop.in_thread
         self._patience = patience
         self._sources = sources
-        sources.on_pass = self._passed
         self._reference = reference
         self._platform = platform
         self._pins = pins
-        self._report = report
+        self._download = Download(workshop, sources, reference, patience=patience, report=report)
         self._present = present
 
     async def run(self) -> Descriptor:
         """Have the image in the store; its entry."""
-        self._tell(PullState.RESOLVING)
+        self._download.tell(PullState.RESOLVING)
         if self._present is not None and await self._is_current(self._present):
-            self._tell(PullState.PRESENT)
+            self._download.tell(PullState.PRESENT)
             return await self._asked(self._present)
 
         with step("manifest"):
@@ -101,7 +99,7 @@ class Pull:
         await self._in_thread(self._store.correct, diff_ids)
         await self._in_thread(self._store.add_document, source.data, source.digest)
         await self._in_thread(self._store.name, entry)
-        self._tell(PullState.DONE)
+        self._download.tell(PullState.DONE)
         return entry
 
     async def _is_current(self, present: Descriptor) -> bool:
@@ -131,9 +129,7 @@ class Pull:
         return await retrying(
             lambda: self._sources.manifest(name),
             patience=self._patience,
-            on_wait=lambda error, delay_s: self._tell(
-                PullState.RETRYING, note=_why(error, delay_s)
-            ),
+            on_wait=self._download.waits,
         )
 
     async def _manifest(self, document: FetchedDocument) -> tuple[Manifest, FetchedDocument]:
@@ -153,7 +149,7 @@ class Pull:
         if not manifest.is_image:
             return False
 
-        await self._have(manifest.config, diff_id=None)
+        await self._download.have(manifest.config, diff_id=None)
         data = await self._in_thread(self._store.read_document, manifest.config)
         return self._platform.can_run(image_config.parse(data).platform)
 
@@ -164,7 +160,7 @@ class Pull:
             raise Unsupported(f"it is no image but {kind[:100]!r}")
 
         with step("config"):
-            await self._have(manifest.config, diff_id=None)
+            await self._download.have(manifest.config, diff_id=None)
             config = image_config.parse(
                 await self._in_thread(self._store.read_document, manifest.config)
             )
@@ -180,89 +176,10 @@ class Pull:
     async def _layer(
         self, descriptor: Descriptor, diff_id: Digest, limiter: CapacityLimiter
     ) -> None:
-        self._tell(PullState.WAITING, descriptor)
+        self._download.tell(PullState.WAITING, descriptor)
         async with limiter:
             with step(f"layer {descriptor.digest.short}"):
-                await self._have(descriptor, diff_id=diff_id)
-
-    async def _have(self, descriptor: Descriptor, *, diff_id: Digest | None) -> None:
-        await provide(
-            self._workshop,
-            descriptor,
-            diff_id=diff_id,
-            fill=partial(self._fetch, descriptor),
-            tell=lambda state, current: self._tell(state, descriptor, current=current),
-        )
-
-    async def _fetch(self, descriptor: Descriptor, intake: Intake) -> None:
-        try:
-            await self._in_thread(intake.open)
-            await self._download(intake, descriptor)
-            return
-        except Corrupt as error:
-            wrong = error
-        # what was wrong may be what an earlier attempt had left, or what a mirror has said
-        while intake.resumed or self._sources.distrust(descriptor.digest, wrong):
-            await self._in_thread(intake.restart)
-            try:
-                await self._download(intake, descriptor)
-                return
-            except Corrupt as error:
-                wrong = error
-        raise wrong
-
-    async def _download(self, intake: Intake, descriptor: Descriptor) -> None:
-        def on_wait(error: Unavailable, delay_s: float) -> None:
-            self._tell(
-                PullState.RETRYING,
-                descriptor,
-                current=intake.position,
-                note=_why(error, delay_s),
-            )
-
-        await retrying(
-            lambda: self._stream(intake, descriptor), patience=self._patience, on_wait=on_wait
-        )
-        await self._in_thread(intake.finish)
-
-    async def _stream(self, intake: Intake, descriptor: Descriptor) -> None:
-        """One request for the bytes that are still missing."""
-        if intake.position == descriptor.size:
-            return
-
-        async with self._sources.blob(descriptor, offset=intake.position) as answer:
-            # a server that knows no ranges sends all of it: what we have is skipped
-            skip = intake.position if answer.status == 200 else 0
-            self._tell(PullState.DOWNLOADING, descriptor, current=intake.position)
-            async for piece in answer.pieces():
-                fresh, skip = piece[skip:], max(0, skip - len(piece))
-                if fresh:
-                    await self._in_thread(intake.feed, fresh)
-                    self._tell(PullState.DOWNLOADING, descriptor, current=intake.position)
-        if intake.position < descriptor.size:
-            raise Unavailable(f"it ended after {intake.position} of {descriptor.size} bytes")
-
-    def _passed(self, error: StackerError) -> None:
-        self._tell(PullState.RETRYING, note=f"{error.message}; going on elsewhere")
-
-    def _tell(
-        self,
-        state: PullState,
-        descriptor: Descriptor | None = None,
-        *,
-        current: int = 0,
-        note: str = "",
-    ) -> None:
-        self._report(
-            PullProgress(
-                reference=str(self._reference),
-                layer=str(descriptor.digest) if descriptor else "",
-                state=state,
-                current=current,
-                total=descriptor.size if descriptor else 0,
-                note=note,
-            )
-        )
+                await self._download.have(descriptor, diff_id=diff_id)
 
 
 def _parsed(document: FetchedDocument, expected: Descriptor | None) -> Manifest | Index:
@@ -271,7 +188,3 @@ def _parsed(document: FetchedDocument, expected: Descriptor | None) -> Manifest 
         content_type=document.content_type,
         expected=expected.media_type if expected else None,
     )
-
-
-def _why(error: Unavailable, delay_s: float) -> str:
-    return f"{error.message}; next try in {delay_s:.1f} s"

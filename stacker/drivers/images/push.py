@@ -10,17 +10,19 @@ from stacker.base.errors import Corrupt, Invalid, NotFound, StackerError
 from stacker.drivers.images import catalog
 from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.reach import Reach
+from stacker.drivers.images.refetch import dropped, origin, refetch
 from stacker.drivers.images.registry.registries import PUSH, Registries
+from stacker.drivers.images.registry.repository import Repository
 from stacker.drivers.images.registry.uploads import Content
 from stacker.drivers.images.steps import on_disk, step
 from stacker.drivers.images.store import Store
 from stacker.drivers.images.transfer import Sent, Transfer
 from stacker.drivers.images.workshop import Workshop
-from stacker.oci import documents
+from stacker.oci import documents, media_types
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 from stacker.oci.index import Index
-from stacker.oci.progress import PushProgress
+from stacker.oci.progress import PullProgress, PushProgress, PushState
 from stacker.oci.reference import Reference
 
 READ_SIZE = 1024 * 1024
@@ -53,6 +55,7 @@ async def push(
         async with registries.repository(
             target, actions=PUSH, also_pull=sorted(set(mounts.values()))
         ) as repository:
+            await _bring_back(workshop, registries, repository, entry, target, progress)
             return await Transfer(
                 StoreOrigin(workshop),
                 repository,
@@ -63,6 +66,37 @@ async def push(
                 mount_from=mounts.get,
                 chunk=registries.chunk,
             ).send(entry, tags=[target.tag] if target.tag else [])
+
+
+async def _bring_back(
+    workshop: Workshop,
+    registries: Registries,
+    repository: Repository,
+    entry: Descriptor,
+    target: Reference,
+    progress: Callable[[PushProgress], None],
+) -> None:
+    """Have the blobs that neither the store nor the repository has."""
+    wanted = [
+        blob
+        for blob in await workshop.in_thread(dropped, workshop.store, entry)
+        if media_types.is_distributable(blob.media_type) and not await repository.has_blob(blob)
+    ]
+    if not wanted:
+        return
+
+    source = await workshop.in_thread(origin, workshop.store, entry)
+
+    def tell(blob: str, note: str) -> None:
+        progress(PushProgress(reference=str(target), blob=blob, state=PushState.WAITING, note=note))
+
+    def report(pulled: PullProgress) -> None:
+        if pulled.note:
+            tell(pulled.layer, pulled.note)
+
+    for blob in wanted:
+        tell(str(blob.digest), f"not here any more: fetched again from {source}")
+    await refetch(workshop, registries, wanted, source=source, report=report)
 
 
 class StoreOrigin:

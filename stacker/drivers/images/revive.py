@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from stacker.base.errors import Corrupt, StackerError
-from stacker.drivers.images.parallel import run_all
+from stacker.base.parallel import run_all
 from stacker.drivers.images.pins import PinSet
 from stacker.drivers.images.store import Store
 from stacker.drivers.images.unpack import unpack

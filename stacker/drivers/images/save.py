@@ -60,10 +60,11 @@ async def archive(
             members = await workshop.in_thread(_layout, store, entries)
         else:
             members = await workshop.in_thread(_docker, store, entries, scratch)
+        with on_disk("save"):
+            sizes = [each.size for each in members]
         for folder in sorted({part for each in members for part in _parents(each.name)}):
             yield writer.header(_entry(folder, tar.Kind.DIRECTORY, 0))
-        for each in members:
-            size = each.size
+        for each, size in zip(members, sizes, strict=True):
             yield writer.header(_entry(each.name, tar.Kind.FILE, size))
             async for piece in _content(workshop, each, size):
                 yield piece

@@ -15,7 +15,7 @@ from pathlib import Path
 from stacker.base import clock
 from stacker.base.atomic import sweep_unfinished, write_atomic
 from stacker.base.errors import Corrupt, StackerError
-from stacker.drivers.images import catalog
+from stacker.drivers.images import catalog, seals
 from stacker.drivers.images.catalog import Catalog
 from stacker.drivers.images.corrections import Correction, Corrections
 from stacker.drivers.images.directory.remove import remove_tree
@@ -171,9 +171,11 @@ class Store:
         return tuple(layers)
 
     def settle(self) -> None:
-        """Bring all that is visible to the disk."""
+        """Bring all that is visible to the disk, and seal the layers where that can be done."""
         with on_disk("sync images"):
-            self.unsynced.settle(self.unsynced.pending())
+            marks = self.unsynced.pending()
+            seals.seal(self.unsynced.named_by(mark) for mark in marks)
+            self.unsynced.settle(marks)
             self.catalog.make_durable()
 
     def _remove_half_made(self) -> None:

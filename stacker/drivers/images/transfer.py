@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 from anyio import CapacityLimiter, Semaphore
 
 from stacker.base.errors import Corrupt, Unavailable
-from stacker.drivers.images.parallel import run_all
+from stacker.base.parallel import run_all
 from stacker.drivers.images.registry import referrers
 from stacker.drivers.images.registry.patience import Patience
 from stacker.drivers.images.registry.repository import Repository

@@ -1,23 +1,28 @@
 """Looking through an image: is every byte still what its digest says?
 
-A layer's file is compared with what its blob gives when it is made anew: it has no digest of its
-own, but making it is a function of the archive's bytes. Blocks.
+A layer's file that the kernel watches over is read, and that is all. Another is compared with what
+its blob gives when it is made anew: it has no digest of its own, but making it is a function of the
+archive's bytes, as making corrections is one of the layers. Blocks.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from stacker.base.errors import StackerError
+from stacker.drivers.images.layer_complete import complete_layer
 from stacker.drivers.images.layers import LayerResult
+from stacker.drivers.images.seals import is_intact
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
 from stacker.drivers.images.tree_archive import archive
 from stacker.drivers.images.unpacked import discard
 from stacker.oci import digest as digests
 from stacker.oci import documents, image_config
+from stacker.oci.chain_id import chain_ids
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.detail import Verified
 from stacker.oci.digest import Digest
@@ -38,12 +43,23 @@ def steps(store: Store, entry: Descriptor, look: Look) -> Iterator[None]:
         return
 
     config = image_config.parse(store.read_document(manifest.config))
-    for descriptor, diff_id in zip(manifest.layers, config.diff_ids, strict=True):
+    chains = chain_ids(config.diff_ids)
+    below: list[Path] = []
+    for descriptor, diff_id, chain in zip(manifest.layers, config.diff_ids, chains, strict=True):
         yield
-        look.passes(
-            f"layer {descriptor.digest}",
-            lambda descriptor=descriptor, diff_id=diff_id: look.layer(descriptor, diff_id),
-        )
+        what = f"layer {descriptor.digest}"
+        look.passes(what, partial(look.layer, descriptor, diff_id))
+        layer = store.unpacked.get(diff_id)
+        if layer is None:
+            continue  # noted, as are the corrections of all above it
+        if layer.implied:
+            yield
+            check = partial(look.corrections, chain, layer.path, tuple(below))
+            look.passes(f"corrections of {what}", check)
+        below.append(layer.path)
+        correction = store.corrections.get(chain)
+        if correction is not None and correction.path is not None:
+            below.append(correction.path)
 
 
 class Look:
@@ -86,7 +102,12 @@ class Look:
         return None if actual == descriptor.digest else f"its digest is {actual}"
 
     def layer(self, descriptor: Descriptor, diff_id: Digest) -> str | None:
-        """Make the layer anew from its blob, and compare."""
+        """Read the layer, or make it anew from its blob and compare."""
+        kept = self._store.unpacked.get(diff_id)
+        if kept is not None and is_intact(kept.path):
+            self._hash(kept.path)
+            return self.blob(descriptor)
+
         made: LayerResult | None = None
         builder = self._store.unpacked.builder(
             diff_id, compression=compression_of(descriptor.media_type)
@@ -100,7 +121,6 @@ class Look:
             if made.diff_id != str(diff_id):
                 return f"its content is {made.diff_id}, the config says {diff_id}"
 
-            kept = self._store.unpacked.get(diff_id)
             if kept is None:
                 return "what is mounted of it is not here"
 
@@ -110,6 +130,25 @@ class Look:
             builder.abort()
             if made is not None:
                 discard(made.path)
+
+    def corrections(self, chain: Digest, layer: Path, below: Sequence[Path]) -> str | None:
+        """Read what a layer needs over those below it, or work it out anew and compare."""
+        kept = self._store.corrections.get(chain)
+        if kept is None:
+            return "they are not here"
+        if kept.path is not None and is_intact(kept.path):
+            self._hash(kept.path)
+            return None
+
+        fresh = self._store.places.partial_correction(kept.format)
+        try:
+            needed = complete_layer(layer, below, fresh, format=kept.format) is not None
+            same = needed is (kept.path is not None)
+            if same and kept.path is not None:
+                same = self._hash(fresh) == self._hash(kept.path)
+            return None if same else "they differ from what the layers give"
+        finally:
+            discard(fresh)
 
     def _hash(self, path: Path) -> bytes:
         """Of the file, or of the archive that the directory would make."""

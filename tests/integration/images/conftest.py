@@ -11,10 +11,12 @@ import pytest
 from runtime.linux import mount
 from stacker.drivers.images.images import Images
 from stacker.drivers.images.registry.patience import Patience
-from stacker.oci.image import LayerFormat
+from stacker.drivers.mounts import Mounts
+from stacker.oci.image import Image, LayerFormat
 from tests.registries.debian import DebianRegistry, debian_registry
 from tests.registries.made import rich_layers, umoci_layout
 from tests.registries.scripted import ScriptedRegistry
+from tests.registries.trees import tree_of
 
 QUICK = Patience(
     connect_s=2,
@@ -53,6 +55,19 @@ async def scripted() -> AsyncIterator[ScriptedRegistry]:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
+
+
+async def mounted_tree(image: Image, tmp_path: Path) -> dict[str, tuple[object, ...]]:
+    """What a container of the image would see."""
+    mounts, target = Mounts(tmp_path / "run"), tmp_path / "run" / "rootfs"
+    layers = [Path(layer.path) for layer in image.layers]
+    upper, work = tmp_path / "upper", tmp_path / "work"
+    await mounts.mount_rootfs("c", layers, upper=upper, work=work, target=target)
+    try:
+        return tree_of(target)
+    finally:
+        await mounts.unmount_rootfs(target)
+        await mounts.close()
 
 
 @contextmanager

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import resource
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import anyio
 import pytest
 from aiohttp import web
 
@@ -20,6 +22,7 @@ from tests.registries.scripted import ScriptedRegistry
 from tests.support.slowness import SLOWNESS
 
 PLATFORM = {"os": "linux", "architecture": "amd64"}
+MIB = 1 << 20
 SMALL = tar_of(member("small", b"s" * 10))
 
 
@@ -93,32 +96,108 @@ ENDLESS = {
 }
 
 
+class Flood:
+    """An answer that is as long as it is read, and how much of it was taken."""
+
+    def __init__(self, headers: dict[str, str], status: int = 200) -> None:
+        self._headers = {"Content-Type": MANIFEST, **headers}
+        self._status = status
+        self.sent = 0
+        self.before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(status=self._status, headers=self._headers)
+        await answer.prepare(request)
+        try:
+            while self.sent < 256 * MIB:
+                await answer.write(bytes(MIB))
+                self.sent += MIB
+        except (OSError, ValueError):
+            pass
+        return answer
+
+    def check(self) -> None:
+        """What was sent is what buffers on the way take, and nobody has kept it."""
+        assert 0 < self.sent < 128 * MIB
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self.before < 64 * 1024
+
+
 @pytest.mark.parametrize("at", ["/manifests/", "/blobs/"])
 @pytest.mark.parametrize("headers", ENDLESS.values(), ids=ENDLESS)
 async def test_bodies_without_end(
     at: str, headers: dict[str, str], scripted: ScriptedRegistry, open_images: OpenImages
 ) -> None:
     """I7: no more is read than the bound, or than the descriptor promises."""
-    sent = [0]
-
-    async def pour(request: web.Request) -> web.StreamResponse:
-        answer = web.StreamResponse(headers={"Content-Type": MANIFEST, **headers})
-        await answer.prepare(request)
-        try:
-            while sent[0] < 256 << 20:
-                await answer.write(bytes(1 << 20))
-                sent[0] += 1 << 20
-        except (OSError, ValueError):
-            pass
-        return answer
-
     name = scripted.add(TinyImage((SMALL,)))
-    scripted.bend = faults.on(at, pour)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    flood = Flood(headers)
+    scripted.bend = faults.on(at, flood)
     with pytest.raises(StackerError):
         await open_images().ensure(name)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
-    assert sent[0] < 128 << 20
+    flood.check()
+
+
+ASKED: dict[str, tuple[str, int, Callable[[Images, str], Awaitable[object]]]] = {
+    "a refusal": ("/manifests/", 403, lambda images, at: images.ensure(f"{at}/web:1")),
+    "trouble": ("/blobs/", 503, lambda images, at: images.ensure(f"{at}/web:1")),
+    "tags": ("/tags/", 200, lambda images, at: images.remote.tags(f"{at}/web")),
+    "a catalog": ("/_catalog", 200, lambda images, at: images.remote.repositories(at)),
+    "referrers": ("/referrers/", 200, lambda images, at: images.remote.referrers(f"{at}/web:1")),
+    "an upload": ("/uploads/", 202, lambda images, at: images.push("a/b", target=f"{at}/c:1")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ASKED)
+async def test_other_bodies_without_end(
+    what: str, scripted: ScriptedRegistry, images: Images, tmp_path: Path
+) -> None:
+    """I7: errors and lists, too; of an upload's answer only the header counts."""
+    at, status, ask = ASKED[what]
+    scripted.add(TinyImage((SMALL,)))
+    (tmp_path / "small.tar").write_bytes(SMALL)
+    await images.import_tar(tmp_path / "small.tar", reference="a/b")
+    flood = Flood({}, status)
+    scripted.bend = faults.on(at, flood)
+    with pytest.raises(StackerError):
+        await ask(images, scripted.host)
+    flood.check()
+
+
+async def test_a_token_without_end(scripted: ScriptedRegistry, images: Images) -> None:
+    name = scripted.add(TinyImage((SMALL,)))
+    flood = Flood({})
+
+    async def bend(request: web.Request) -> web.StreamResponse | None:
+        if request.path == "/token":
+            return await flood(request)
+        realm = f'Bearer realm="http://{scripted.host}/token"'
+        return web.Response(status=401, headers={"WWW-Authenticate": realm})
+
+    scripted.bend = bend
+    with pytest.raises(StackerError):
+        await images.ensure(name)
+    flood.check()
+
+
+async def test_others_go_on_meanwhile(scripted: ScriptedRegistry, open_images: OpenImages) -> None:
+    """C5: a pull that is refused, again and again, holds up nobody."""
+    images = open_images()
+    wide = serve(scripted, levels=1, width=1001)
+    honest = scripted.add(TinyImage((SMALL,)))
+    ended = anyio.Event()
+
+    async def refused() -> None:
+        while not ended.is_set():
+            with pytest.raises(StackerError):
+                await images.ensure(wide)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(refused)
+        with anyio.fail_after(3 * SLOWNESS):
+            for _ in range(5):
+                await images.ensure(honest)
+                await images.remove(honest)
+        ended.set()
+    assert scripted.count("/web/manifests/many") > 1
 
 
 async def test_a_tag_that_moves_during_the_pull(scripted: ScriptedRegistry, images: Images) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from stacker.drivers.images.images import Images
 from stacker.oci.progress import PullProgress, PullState
 from tests.integration.images.conftest import OpenImages
 from tests.registries import faults
+from tests.registries.debian import make_certificate
 from tests.registries.made import MANIFEST, TinyImage, digest_of, folder, member, tar_of
 from tests.registries.scripted import Bend, ScriptedRegistry
 
@@ -24,6 +27,8 @@ LAYERS = (
     tar_of(folder("etc"), member("etc/a", b"a" * 300_000)),
     tar_of(member("b", random.Random(1).randbytes(300_000))),
 )
+
+SPOILED = 10_000 if os.environ.get("STACKER_SOAK") == "1" else 100
 
 FinalNames = Callable[[], set[str]]
 MakeBend = Callable[[ScriptedRegistry], Bend]
@@ -94,6 +99,11 @@ FAULTS: dict[str, tuple[MakeBend, type[StackerError], str]] = {
     ),
     "cut short": (lambda r: faults.on("/blobs/", faults.cut(r, 100)), Unavailable, "ended|broke"),
     "reset": (lambda r: faults.on("/blobs/", faults.cut(r, 0)), Unavailable, "broke|ended"),
+    "cut short, with no length": (
+        lambda r: faults.on("/blobs/", faults.unannounced(r, 100)),
+        Unavailable,
+        "ended after 300 of",
+    ),
     "drips": (
         lambda r: faults.on("/blobs/", faults.drip(r, every_s=0.05)),
         Unavailable,
@@ -381,27 +391,60 @@ async def test_a_moved_tag_keeps_the_old_image(scripted: ScriptedRegistry, image
     assert await images.find(old.reference) == old
 
 
+@pytest.mark.soak
 async def test_bits_flipped_anywhere(
     scripted: ScriptedRegistry, images: Images, final_names: FinalNames
 ) -> None:
-    """C1: a sample of single-bit flips, cuts and additions of every blob; none is accepted."""
-    name = scripted.add(image := TinyImage((tar_of(member("a", b"a" * 2000)),)))
+    """C1 and I2: flipped bits, cuts and additions of the manifest and each blob: none accepted."""
+    image = TinyImage((tar_of(member("a", b"a" * 2000)),))
+    scripted.add(image)
+    name = f"{scripted.host}/web@{image.digest}"
     chance = random.Random(20261123)
-    honest = dict(image.blobs)
-    for number in range(100):
+    honest = {**image.blobs, image.digest: image.manifest}
+    for number in range(SPOILED):
         digest = chance.choice(sorted(honest))
-        data = bytearray(honest[digest])
-        kind = chance.randrange(3)
-        if kind == 0:
-            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-        elif kind == 1:
-            del data[chance.randrange(len(data)) :]
+        spoiled = spoil(honest[digest], chance)
+        if digest == image.digest:
+            scripted.manifests[digest] = (MANIFEST, spoiled)
         else:
-            data += chance.randbytes(chance.randrange(1, 5))
-        scripted.blobs = {**honest, digest: bytes(data)}
+            scripted.blobs[digest] = spoiled
         with pytest.raises((Corrupt, Unavailable)):
             await images.ensure(name)
         assert digest.removeprefix("sha256:") not in final_names(), number
         await images.collect()
-    scripted.blobs = honest
+        scripted.add(image)
     assert (await images.ensure(name)).manifest_digest == digest_of(image.manifest)
+
+
+def spoil(data: bytes, chance: random.Random) -> bytes:
+    """One bit flipped, the end cut off, or some bytes added."""
+    spoiled = bytearray(data)
+    kind = chance.randrange(3)
+    if kind == 0:
+        spoiled[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    elif kind == 1:
+        del spoiled[chance.randrange(len(data)) :]
+    else:
+        spoiled += chance.randbytes(chance.randrange(1, 5))
+    return bytes(spoiled)
+
+
+async def test_cut_within_tls(open_images: OpenImages, tmp_path: Path) -> None:
+    """C3: the end of a connection is no end of a body, whether TLS has said goodbye or not."""
+    certificate = make_certificate(tmp_path / "certificates")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    async with ScriptedRegistry(tls=context) as home:
+        trusted = tmp_path / "certs.d" / home.host
+        trusted.mkdir(parents=True)
+        (trusted / "ca.crt").write_bytes(certificate.authority.read_bytes())
+        images = open_images(certificate_directories=[tmp_path / "certs.d"])
+        name = home.add(image := TinyImage(LAYERS))
+        large = image.layer_digests[1]
+        for cut in (faults.cut(home, 1000), faults.unannounced(home, 1000)):
+            home.bend = faults.on(large, cut)
+            with pytest.raises((Unavailable, Corrupt)):
+                await images.ensure(name)
+            assert await images.find(name) is None
+        home.bend = faults.on(large, faults.cut(home, 100_000), times=1)
+        assert await images.ensure(name)

@@ -113,10 +113,16 @@ async def test_an_archive_is_written_anew(images: Images, tmp_path: Path) -> Non
     assert len(digests) == 1
 
 
-async def test_built_images_run_under_podman(images: Images, busybox: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("form", "transport"), [("docker", "docker-archive"), ("oci", "oci-archive")]
+)
+async def test_built_images_run_under_podman(
+    form: str, transport: str, images: Images, busybox: Path, tmp_path: Path
+) -> None:
     await build(images, busybox, 'ENTRYPOINT ["/bin/sh", "-c"]', "ENV WORD='two words'")
     saved = tmp_path / "saved.tar"
-    saved.write_bytes(b"".join([piece async for piece in images.shelf.archive([NAME], "docker")]))
+    saved.write_bytes(b"".join([piece async for piece in images.shelf.archive([NAME], form)]))
+    run("skopeo", "copy", "-q", f"{transport}:{saved}", f"dir:{tmp_path}/checked")
     with podman() as other:
         other("load", "-q", "-i", str(saved))
         assert other.run(NAME, 'echo "$WORD $(id -u)"') == "two words 0\n"

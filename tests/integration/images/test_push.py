@@ -15,10 +15,11 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from stacker.base.errors import Invalid, NotFound, StackerError, Unsupported
+from stacker.base.errors import Invalid, NotFound, Unsupported
 from stacker.drivers.images.images import Images
 from stacker.oci.progress import PushProgress, PushState
 from tests.integration.images.conftest import OpenImages
+from tests.registries import faults
 from tests.registries.debian import debian_registry, run
 from tests.registries.made import MANIFEST, TinyImage, digest_of, member, tar_of
 from tests.registries.scripted import ScriptedRegistry
@@ -233,17 +234,42 @@ async def test_names_that_cannot_be_pushed(server: Server, here: str, images: Im
 
 
 async def test_a_blob_that_is_not_kept(
-    server: Server, here: str, images: Images, root: Path
+    server: Server, here: str, images: Images, root: Path, scripted: ScriptedRegistry
 ) -> None:
-    """The registry may have what the store has dropped; where it has not, it is named."""
+    """Where the registry has not what the store has dropped, it comes from where it came from."""
     digest = IMAGE.layer_digests[1]
+    blob = root / "images/blobs/sha256" / digest.removeprefix("sha256:")
     await images.push(here, target=f"{server.host}/web:1")
-    (root / "images/blobs/sha256" / digest.removeprefix("sha256:")).unlink()
+    blob.unlink()
+    scripted.seen.clear()
     assert await images.push(here, target=f"{server.host}/web:2")
-    with pytest.raises(StackerError, match=f"push .*: blob {digest[7:19]}: open blob"):
+    assert not scripted.count(f"/v2/web/blobs/{digest}")
+    assert not blob.exists()
+
+    scripted.bend = faults.on(f"/v2/web/blobs/{digest}", faults.status(404))
+    with pytest.raises(NotFound, match=f"push .*: blob {digest[7:19]}: "):
         await images.push(here, target=f"{server.host}/other:1")
     with pytest.raises(NotFound):
         await images.remote.head(f"{server.host}/other:1")
+    scripted.bend = None
+    events: list[PushProgress] = []
+    sent = await images.push(here, target=f"{server.host}/other:1", progress=events.append)
+    assert str(sent.digest) == IMAGE.digest
+    assert f"fetched again from {here}" in "".join(event.note for event in events)
+    assert blob.read_bytes() == IMAGE.blobs[digest]
+
+
+async def test_a_blob_that_nobody_has(
+    server: Server, images: Images, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "made.tar").write_bytes(IMAGE.layers[0])
+    await images.import_tar(tmp_path / "made.tar", reference="local/made:1")
+    layer = (await images.shelf.detail("local/made:1")).layers[0].descriptor
+    (root / "images/blobs/sha256" / layer.digest.hex).unlink()
+    with pytest.raises(NotFound, match=r"push .*: .* it came from no registry"):
+        await images.push("local/made:1", target=f"{server.host}/made:1")
+    with pytest.raises(NotFound, match=r"complete local/made:1: .* it came from no registry"):
+        await images.complete("local/made:1")
 
 
 async def test_layers_that_may_not_be_distributed_stay(

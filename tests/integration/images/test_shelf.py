@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from stacker.base.errors import Invalid, NotFound
+from stacker.base.errors import Invalid, NotFound, StackerError
 from stacker.drivers.images.images import Images
 from stacker.oci import history
 from stacker.oci.image import LayerFormat
+from stacker.oci.progress import PullProgress, PullState
 from tests.integration.images.conftest import OpenImages
 from tests.registries.debian import run
-from tests.registries.made import folder, tar_of, umoci_layout
+from tests.registries.made import dependent_layers, folder, tar_of, umoci_layout
 from tests.registries.podman import podman
+from tests.registries.scripted import ScriptedRegistry
 
 NAME = "example.com/rich:1.0"
 
@@ -188,3 +190,50 @@ async def test_layers_that_are_directories(
     (damage,) = (await images.shelf.verify(loaded.reference)).damages
     assert "what is mounted differs" in damage
     assert os.listdir(root / "partial") == []
+
+
+async def test_damaged_corrections_are_named(images: Images, root: Path, tmp_path: Path) -> None:
+    """What a layer needs over those below is mounted too, and no blob has it."""
+    (loaded,) = await images.load(umoci_layout(tmp_path / "layout", dependent_layers()))
+    assert (await images.shelf.verify(loaded.reference)).damages == ()
+    (correction,) = (root / "corrections/sha256").glob("*.erofs")
+    whole = correction.read_bytes()
+    correction.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    (damage,) = (await images.shelf.verify(loaded.reference)).damages
+    second = (await images.shelf.detail(loaded.reference)).layers[1]
+    assert damage.startswith(f"corrections of layer {second.descriptor.digest}: they differ")
+    correction.unlink()
+    (damage,) = (await images.shelf.verify(loaded.reference)).damages
+    assert "they are not here" in damage
+    assert not list((root / "partial").iterdir())
+
+
+@pytest.mark.parametrize("form", ["oci", "docker"])
+async def test_dropped_blobs_come_back_before_a_save(
+    form: str, scripted: ScriptedRegistry, images: Images, layout: Path, root: Path
+) -> None:
+    name = scripted.add_layout(layout)
+    image = await images.ensure(name)
+    await images.shelf.tag(name, NAME)
+    whole = await archive_of(images, NAME, form=form)
+    dropped = [layer.descriptor.digest for layer in (await images.shelf.detail(NAME)).layers[1:3]]
+    for digest in dropped:
+        (root / "images/blobs/sha256" / digest.hex).unlink()
+    assert await images.find(NAME)  # a container needs its layers only
+    pieces = images.shelf.archive([NAME], form)
+    with pytest.raises(StackerError, match="no such file"):
+        await anext(pieces)
+
+    scripted.seen.clear()
+    events: list[PullProgress] = []
+    await images.complete(NAME, progress=events.append)
+    fetched = {event.layer for event in events if event.state is PullState.DOWNLOADING}
+    assert fetched == set(map(str, dropped))
+    assert events[-1].state is PullState.DONE
+    assert scripted.count("/blobs/") == 2
+    assert not scripted.count("/manifests/")
+    assert await archive_of(images, NAME, form=form) == whole
+    assert await images.find(name) == image
+    scripted.seen.clear()
+    await images.complete(NAME)
+    assert scripted.seen == []

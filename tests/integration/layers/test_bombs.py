@@ -29,6 +29,8 @@ from tests.support.slowness import SLOWNESS
 pytestmark = pytest.mark.root
 SOAK = os.environ.get("STACKER_SOAK") == "1"
 DAMAGED = 10_000 if SOAK else 150
+MARKERS = 100_000 if SOAK else 40_000
+NOISE = 300_000 if SOAK else 500
 MIB = 1 << 20
 
 
@@ -196,11 +198,14 @@ def test_damaged_layers_leave_nothing(layers: Any) -> None:
             layers.build(cut, compression="gzip")
 
 
+@pytest.mark.soak
 def test_the_cost_of_opaque_markers_is_linear(layers: Any) -> None:
     """CVE-2026-95838: each marker made containerd walk the directory again."""
+    # as files of a directory they would cost more than the markers, and hide what those do
+    many = 10_000 if SOAK and layers.format is LayerFormat.EROFS else 100
+    files = layers.archive(*(layers.member(f"d/{n}") for n in range(many)))
 
     def cost(count: int) -> float:
-        files = layers.archive(*(layers.member(f"d/{n}") for n in range(100)))[:-1024]
         marker = layers.archive(layers.member("d/.wh..wh..opq"))[:512]
         data = files.rstrip(b"\0")
         data += bytes(-len(data) % 512) + marker * count
@@ -209,7 +214,7 @@ def test_the_cost_of_opaque_markers_is_linear(layers: Any) -> None:
         return _cpu() - before
 
     cost(1000)
-    small, large = (min(cost(count) for _ in range(2)) for count in (20_000, 40_000))
+    small, large = (min(cost(count) for _ in range(2)) for count in (MARKERS // 2, MARKERS))
     # twice the markers beside the same files: a bit less than twice the time
     assert large < 2.2 * small + 0.05
 
@@ -232,12 +237,12 @@ def test_noise_in_compressed_layers(layers: Any, compression: str) -> None:
     pack = gzip.compress if compression == "gzip" else zstandard.compress
     whole = pack(plain)
     limits = LayerLimits(uncompressed=1 << 20, tar=tar.Limits(entries=1000))
-    for _ in range(100_000 if SOAK else 500):
+    for _ in range(NOISE):
         data = bytearray(whole)
         for _ in range(random_.randrange(1, 6)):
             data[random_.randrange(len(data))] = random_.randrange(256)
         builder = LayerBuilder(layers.path(".layer"), compression=compression, limits=limits)  # type: ignore[arg-type]
-        started = time.monotonic()
+        started = time.process_time()
         try:
             builder.feed(bytes(data))
             builder.finish()
@@ -245,4 +250,4 @@ def test_noise_in_compressed_layers(layers: Any, compression: str) -> None:
             pass
         finally:
             builder.abort()
-        assert time.monotonic() - started < 1 * SLOWNESS
+        assert time.process_time() - started < 1 * SLOWNESS

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.root
 SOAK = os.environ.get("STACKER_SOAK") == "1"
 SAMPLE = 30
 RACES = 2000 if SOAK else 12
+EXCHANGES = 100_000 if SOAK else 1
 
 
 @pytest.fixture
@@ -129,23 +130,18 @@ def test_renames_while_a_layer_is_unpacked(layers: Any, canary: Path) -> None:
 
     racer = threading.Thread(target=race)
     racer.start()
-    outcomes = {True: 0, False: 0}
+    rounds = 0
     try:
-        for _ in range(RACES):
-            try:
-                result = layers.build(data)
-            except (StackerError, OSError):
-                outcomes[False] += 1
-            else:
-                outcomes[True] += 1
-                discard(result.path)
+        while rounds < RACES or exchanged[0] < EXCHANGES:
+            rounds += 1
+            # a layer that was disturbed may be refused
+            with suppress(StackerError, OSError):
+                discard(layers.build(data).path)
     finally:
         ended.set()
         racer.join()
     for left in layers.base.iterdir():
         left.unlink() if left.is_symlink() else discard(left)
-    assert exchanged[0]
-    assert sum(outcomes.values()) == RACES
 
 
 def test_the_worker_is_shut_in(layers: Any, canary: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import hashlib
 import io
 import os
 import random
 import tracemalloc
+import weakref
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +96,24 @@ BROKEN = {
     "zstd of a window of 2 GiB": ("zstd", lambda _: bytes.fromhex("28b52ffd00a80100005858")),
     "tar cut short": ("none", lambda data: data[:100_000]),
 }
+
+
+@pytest.mark.parametrize(("compression", "compress"), COMPRESSED.values(), ids=COMPRESSED)
+@pytest.mark.parametrize("ends", ["finished", "aborted"])
+def test_nothing_is_kept_of_a_layer_that_is_over(
+    layers: Any, compression: str, compress: Any, ends: str
+) -> None:
+    """Its tree may be large, and a supervisor makes layers for months."""
+    builder = LayerBuilder(layers.path(".layer"), compression=compression, format=layers.format)
+    builder.feed(compress(layers.archive(layers.member("f", b"x"))))
+    if ends == "finished":
+        discard(builder.finish().path)
+    else:
+        builder.abort()
+    left = weakref.ref(builder)
+    del builder
+    gc.collect()
+    assert left() is None
 
 
 @pytest.mark.parametrize(("compression", "spoil"), BROKEN.values(), ids=BROKEN)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 
 import pytest
 
 from stacker.cli.ctrl_c import POKE, heeded
+from stacker.cli.exits import Exit
+from stacker.cli.main import main
+from stacker.client.session import Place
 
 
 def _interrupt_another_thread() -> None:
@@ -54,3 +59,51 @@ def test_an_ignored_one_stays_ignored() -> None:
             os.kill(os.getpid(), signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+WAITING = (
+    "login --username u --password-stdin localhost:1",
+    "logout localhost:1",
+    "pull -f stack.yaml",
+    "lock -f stack.yaml",
+    "outdated",
+    "df",
+    "prune",
+    "image pull a",
+    "image push a",
+    "image copy a b",
+    "image commit a b",
+    "image rm a",
+    "image verify",
+    "image mount a",
+    "image unmount a",
+)
+
+
+@pytest.mark.parametrize("words", WAITING)
+def test_verbs_that_wait_for_the_supervisor_heed_it(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"password\n")))
+    Path("stack.yaml").write_text("services: {}")
+    with socket.create_server("api.sock", family=socket.AF_UNIX) as server:
+        monkeypatch.setattr(Place, "socket", "api.sock")
+        silent = threading.Thread(target=_take_a_request_and_interrupt, args=(server,))
+        silent.start()
+        assert main(words.split()) == Exit.INTERRUPTED
+        silent.join()
+
+
+def _take_a_request_and_interrupt(server: socket.socket) -> None:
+    request = b""
+    while not request:  # the first ones only try whether somebody is there
+        connection, _ = server.accept()
+        with connection:
+            while not request.endswith(b"\r\n\r\n") and (piece := connection.recv(65536)):
+                request += piece
+                if b"\r\n\r\n" in request:
+                    break
+            if request:
+                _interrupt_another_thread()
+                connection.recv(65536)  # its end

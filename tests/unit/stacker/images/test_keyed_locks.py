@@ -2,11 +2,8 @@ from __future__ import annotations
 
 import anyio
 import anyio.lowlevel
-import pytest
 
-from stacker.base.errors import Corrupt
 from stacker.drivers.images.keyed_locks import KeyedLocks
-from stacker.drivers.images.parallel import run_all
 from stacker.drivers.images.pins import Pins
 from stacker.oci import digest
 
@@ -29,22 +26,6 @@ async def test_one_at_a_time_for_a_key() -> None:
             group.start_soon(work, key)
     assert most == 1
     assert not vars(locks)["_locks"]
-
-
-async def test_the_first_error_stands_for_all() -> None:
-    async def fail() -> None:
-        raise Corrupt("this one")
-
-    with pytest.raises(Corrupt, match="this one"):
-        await run_all([fail, anyio.sleep_forever, fail])
-
-
-async def test_other_errors_are_not_hidden() -> None:
-    async def fail() -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(BaseExceptionGroup):
-        await run_all([fail])
 
 
 async def test_pins_count() -> None:

@@ -1,7 +1,11 @@
-"""Hostile archives: whatever the bytes are, the reader ends, soon, with Corrupt or a result."""
+"""I12 and D5: whatever the bytes are, the reader ends, soon, with Corrupt or a result.
+
+STACKER_SOAK=1 makes a million headers of it.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 import time
 
@@ -11,7 +15,9 @@ from stacker.base.errors import Corrupt
 from stacker.oci.tar import Entry, Hole, Limits, TarReader
 
 SEED = 20_251_123
-ARCHIVES = 10_000
+SOAK = os.environ.get("STACKER_SOAK") == "1"
+ARCHIVES = 400_000 if SOAK else 10_000
+FLIPS = 10_000 if SOAK else 200
 TYPES = b"0\x001234567SLKxXgVMDNA\xff"
 FIELDS = ((100, 108), (108, 116), (116, 124), (124, 136), (136, 148), (329, 337), (337, 345))
 NUMBERS = (
@@ -48,13 +54,14 @@ def header(random_: random.Random) -> bytes:
     return bytes(block) + payload + bytes(-len(payload) % 512)
 
 
+@pytest.mark.soak
 def test_random_headers_and_payloads() -> None:
     random_ = random.Random(SEED)
     outcomes = {"corrupt": 0, "read": 0}
     for _ in range(ARCHIVES):
         data = b"".join(header(random_) for _ in range(random_.randrange(1, 5)))
         reader = TarReader(Limits(size=1 << 16))
-        started = time.monotonic()
+        started = time.process_time()
         try:
             for at in range(0, len(data), step := random_.choice([17, 512, 4096])):
                 reader.feed(data[at : at + step])
@@ -62,16 +69,17 @@ def test_random_headers_and_payloads() -> None:
             outcomes["read"] += 1
         except Corrupt:
             outcomes["corrupt"] += 1
-        assert time.monotonic() - started < 1
+        assert time.process_time() - started < 1
     assert min(outcomes.values()) > 500, "the generator must reach both ends"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("seed", range(8))
 def test_flipped_bytes(seed: int) -> None:
     """Content that comes out always adds up to what its entry announced."""
     random_ = random.Random(seed)
     whole = b"".join(header(random_) for _ in range(64))
-    for _ in range(200):
+    for _ in range(FLIPS):
         data = bytearray(whole)
         for _ in range(random_.randrange(1, 6)):
             data[random_.randrange(len(data))] = random_.randrange(256)
@@ -108,7 +116,7 @@ def test_a_large_sparse_map_takes_linear_time() -> None:
     file[148:156] = b" " * 8
     file[148:156] = b"%06o\0 " % sum(file)
     data = bytes(block) + records.ljust(512, b"\0") + bytes(file) + text + b"x" * parts
-    started = time.monotonic()
+    started = time.process_time()
     reader = TarReader()
     size = 0
     for at in range(0, len(data), 1 << 16):
@@ -117,4 +125,4 @@ def test_a_large_sparse_map_takes_linear_time() -> None:
             size += len(event) if isinstance(event, memoryview) else 0
     reader.finish()
     assert size == 800_000
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10

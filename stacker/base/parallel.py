@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, cast
 
@@ -10,12 +11,27 @@ import anyio
 from stacker.base.errors import StackerError
 
 
-async def run_all(calls: Iterable[Callable[[], Coroutine[Any, Any, None]]]) -> None:
-    """Run all to their end; the first that fails cancels the others, and its error is raised."""
+async def run_all(
+    calls: Iterable[Callable[[], Coroutine[Any, Any, None]]], *, at_once: float = math.inf
+) -> None:
+    """Run all to their end, so many at a time.
+
+    The first that fails cancels the others, and its error is raised when all have stopped.
+    """
+    limiter = anyio.CapacityLimiter(at_once)
+
+    async def run(call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        async with limiter:
+            try:
+                await call()
+            except StackerError:
+                group.cancel_scope.cancel()  # before the next in line gets this one's turn
+                raise
+
     try:
         async with anyio.create_task_group() as group:
             for call in calls:
-                group.start_soon(call)
+                group.start_soon(run, call)
     except BaseExceptionGroup as errors:
         for error in _leaves(errors):
             if isinstance(error, StackerError):
