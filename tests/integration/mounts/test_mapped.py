@@ -230,3 +230,15 @@ async def test_a_file_system_that_cannot_be_mapped_is_named(tmp_path: Path) -> N
         unmount(root)
     await mounts.close()
     assert read_table(tmp_path) == []
+
+
+async def test_more_layers_than_the_options_of_mount_have_room_for(
+    mounts: Mounts, tmp_path: Path
+) -> None:
+    """Before Linux 6.8 they are named by descriptors, which are opened where the copies are."""
+    layers = [directory_layer(tmp_path / f"{'long' * 20}{number}") for number in range(60)]
+    upper, work, target = tmp_path / "c/upper", tmp_path / "c/work", tmp_path / "run/c"
+    await mounts.mount_rootfs("c", layers, upper=upper, work=work, target=target, ids=ONE)
+    assert owners(target) == {name: ONE.first + owner for name, (owner, _) in FILES.items()}
+    await mounts.unmount_rootfs(target)
+    await mounts.close()
