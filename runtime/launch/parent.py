@@ -26,6 +26,7 @@ from runtime.launch.own_cgroup import make_cgroup, make_cgroup_or_do_without
 from runtime.launch.prepare import prepare_container
 from runtime.launch.rootless import is_rootless
 from runtime.launch.seccomp_listener import await_ready
+from runtime.launch.streams import give_streams_into
 from runtime.linux.signals import signal
 from runtime.linux.sockets import listen_in, send_fd
 from runtime.rootfs.shared import mount_id, take_root_away
@@ -198,8 +199,11 @@ def _receive_child(parent: Channel, stage: int, job: Job) -> int:
     finally:
         os.waitpid(stage, 0)
     pid = int(message["pid"])
-    if job.plan.has_user and not job.cgroup.late:
-        job.cgroup.add(pid)
+    if job.plan.has_user:
+        if not job.cgroup.late:
+            job.cgroup.add(pid)
+        if not job.unprivileged:
+            give_streams_into(pid, job.process.user.uid)
     return pid
 
 

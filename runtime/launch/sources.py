@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 
-from runtime.errors import KernelFault, step
+from runtime.errors import step
 from runtime.launch.id_maps import mappings_of, write_maps
 from runtime.linux.constants import AT_FDCWD
+from runtime.linux.held_namespaces import HeldNamespaces
 from runtime.linux.mount import (
     MOUNT_ATTR_IDMAP,
     MS_SLAVE,
@@ -20,7 +21,7 @@ from runtime.linux.mount import (
     has_detached_mounts,
     mount_setattr,
 )
-from runtime.namespaces import CLONE_NEWUSER, make_new
+from runtime.namespaces import CLONE_NEWUSER
 from runtime.rootfs.options import is_bind, parse_options
 
 TYPE_CHECKING = False
@@ -107,27 +108,10 @@ def _map_ids(detached: int, mount: Mount, spec: Spec, plan: Plan, *, whole_tree:
 
 
 def _user_namespace(uids: tuple[IdMapping, ...], gids: tuple[IdMapping, ...]) -> int:
-    """An fd of a new user namespace with these mappings; a child lives just long enough for it."""
-    ready_out, ready_in = os.pipe()
-    done_out, done_in = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(done_in)
-            make_new(CLONE_NEWUSER)
-            os.write(ready_in, b"x")
-            os.read(done_out, 1)
-        finally:
-            os._exit(0)
-    os.close(ready_in)
-    os.close(done_out)
-    try:
-        with step("make the user namespace of an id mapping"):
-            if not os.read(ready_out, 1):
-                raise KernelFault("make the user namespace of an id mapping", 0, "refused")
-            write_maps(pid, uids, gids)
-            return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-    finally:
-        os.close(ready_out)
-        os.close(done_in)
-        os.waitpid(pid, 0)
+    """An fd of a new user namespace with these mappings."""
+    with (
+        step("make the user namespace of an id mapping"),
+        HeldNamespaces(CLONE_NEWUSER) as pid,
+    ):
+        write_maps(pid, uids, gids)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)

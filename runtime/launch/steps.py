@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 
 from runtime.container.directory import NOTIFY_SOCKET
 from runtime.container.status import CREATED
@@ -17,6 +16,7 @@ from runtime.launch.console import take_terminal
 from runtime.launch.hooks import run_hooks, state_inside
 from runtime.launch.program import environment_of, execute, find_program, service_variables
 from runtime.launch.seccomp_listener import install_notifying
+from runtime.launch.streams import give_streams
 from runtime.linux.fds import FIRST_PRESERVED, cloexec_from
 from runtime.linux.process import (
     restore_signals,
@@ -75,19 +75,7 @@ def take_streams(it: Init) -> None:
     if it.slave >= 0:
         take_terminal(it.slave, uid)
         return
-    for fd in (0, 1, 2):
-        _give_stream(fd, uid)
-
-
-def _give_stream(fd: int, uid: int) -> None:
-    """So that the container's user can open /dev/stdout, whoever made the pipe."""
-    try:
-        status = os.fstat(fd)
-        if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
-            os.fchown(fd, uid, -1)
-    except OSError:
-        # closed, or not ours to give
-        return
+    give_streams(uid)
 
 
 def load_privileged_filter(it: Init) -> None:

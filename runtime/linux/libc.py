@@ -56,6 +56,11 @@ def function(name: str, *argument_types: Any) -> Callable[..., int]:
     return call
 
 
+def address(name: str) -> int:
+    """Where a function of the C library is, for whoever calls it by its address."""
+    return ctypes.cast(getattr(_library, name), ctypes.c_void_p).value or 0
+
+
 def path_bytes(path: str | bytes) -> bytes:
     """A path as the kernel takes it; a NUL inside would silently cut it short."""
     encoded = path if isinstance(path, bytes) else os.fsencode(path)

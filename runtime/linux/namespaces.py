@@ -31,7 +31,9 @@ NAMESPACE_FLAGS = {
     "uts": CLONE_NEWUTS,
 }
 
-_NS_GET_NSTYPE = 0xB703  # ioctl_ns(2)
+# ioctl_ns(2)
+_NS_GET_USERNS = 0xB701
+_NS_GET_NSTYPE = 0xB703
 
 _unshare = function("unshare", ctypes.c_int)
 _setns = function("setns", ctypes.c_int, ctypes.c_int)
@@ -53,3 +55,8 @@ def setns(fd: int, flags: int) -> None:
 def namespace_type(fd: int) -> int:
     """The CLONE_NEW flag of a namespace fd; OSError(ENOTTY) when it is no namespace."""
     return fcntl.ioctl(fd, _NS_GET_NSTYPE)
+
+
+def owner_of(fd: int) -> int:
+    """A descriptor of the user namespace that owns a namespace."""
+    return fcntl.ioctl(fd, _NS_GET_USERNS)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from stacker.base.id_range import IdRange
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostMount:
@@ -44,6 +46,10 @@ class ContainerInputs:
     cgroups_path: str
     network_namespace: str | None = None
     """Path; None: the host's network."""
+    user_namespace: str | None = None
+    """Path; None: the host's."""
+    ids: IdRange | None = None
+    """What the user namespace maps; None: all ids, as they are."""
     pid_namespace: str | None = None
     """Path of another container's, for `pid: service:…`."""
     ipc_namespace: str | None = None

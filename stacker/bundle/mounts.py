@@ -84,7 +84,8 @@ def _asked(
     for target, source in inputs.volumes.items():
         if target not in declared:
             # a volume that the image declares
-            found[_of_image(target)] = _mount(target, "bind", ["rbind", "rprivate"], source=source)
+            volume = _mount(target, "bind", ["rbind", "rprivate"], source=source)
+            found[_of_image(target)] = volume | _mapped(inputs)
     seen: set[str] = set()
     for mount in service.volumes:
         target = _target(mount.target)
@@ -92,7 +93,23 @@ def _asked(
             raise Invalid(f"volumes: two mounts have the target {target}")
         seen.add(target)
         found[target] = _tmpfs(mount) if mount.type == "tmpfs" else _bind(mount, facts, inputs)
+        if mount.type == "volume":
+            found[target] |= _mapped(inputs)
     return found
+
+
+def _mapped(inputs: ContainerInputs) -> dict[str, object]:
+    """A volume has the owners inside that it has on the disk, also for who has ids of its own.
+
+    A path of the host's keeps those that it has on the host.
+    """
+    if inputs.ids is None:
+        return {}
+    mappings = [
+        {"containerID": inside, "hostID": outside, "size": size}
+        for inside, outside, size in inputs.ids.mappings
+    ]
+    return {"uidMappings": mappings, "gidMappings": mappings}
 
 
 def _bind(mount: Mount, facts: HostFacts, inputs: ContainerInputs) -> dict[str, object]:

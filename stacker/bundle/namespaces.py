@@ -13,6 +13,8 @@ HOST = "host"
 def build_namespaces(service: Service, inputs: ContainerInputs) -> list[dict[str, str]]:
     """Mount and cgroup namespaces are always new: without them nothing else holds."""
     found: list[dict[str, str]] = [{"type": "mount"}, {"type": "cgroup"}]
+    if inputs.user_namespace is not None:
+        found.append({"type": "user", "path": inputs.user_namespace})
     if inputs.network_namespace is not None:
         found.append({"type": "network", "path": inputs.network_namespace})
     if service.uts != HOST:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from stacker.base.errors import Invalid, Unsupported
 from stacker.base.facts import HostFacts
+from stacker.base.id_range import IdRange
 from stacker.bundle import capabilities, labels, ulimits
 from stacker.bundle.inputs import ContainerInputs
 from stacker.bundle.user import User, find_user
@@ -34,6 +35,8 @@ def build_process(
         group=inputs.group,
         more=service.group_add,
     )
+    if inputs.ids is not None:
+        _check_ids(user, inputs.ids)
     process: dict[str, object] = {
         "terminal": service.tty,
         "user": user_object(user),
@@ -56,6 +59,13 @@ def build_process(
     if label is not None:
         process["selinuxLabel"] = label
     return process
+
+
+def _check_ids(user: User, ids: IdRange) -> None:
+    try:
+        ids.outside(max(user.uid, user.gid, *user.groups))
+    except Invalid as error:
+        raise Invalid(f"userns_mode: user {user.uid}:{user.gid}: {error.message}") from error
 
 
 def arguments(service: Service, image: ImageConfig, inputs: ContainerInputs) -> list[str]:

@@ -9,10 +9,11 @@ from stacker.bundle.inputs import ContainerInputs
 from stacker.stack.model.service import Service
 from stacker.stack.model.values import shared_service
 
+_PING_GROUPS = "net.ipv4.ping_group_range"
 # Docker's two: ports below 1024 and ping need no capability in a network of one's own
 _NETWORK_DEFAULTS = {
     "net.ipv4.ip_unprivileged_port_start": "0",
-    "net.ipv4.ping_group_range": "0 2147483647",
+    _PING_GROUPS: "0 2147483647",
 }
 
 # those of the IPC namespace (ipc_namespaces(7)); UTS's own are set by other fields
@@ -39,6 +40,9 @@ def build_sysctls(service: Service, inputs: ContainerInputs) -> dict[str, str]:
     shares_network = shared_service(service.network_mode) is not None
     if inputs.network_namespace is not None and not shares_network:
         found |= _NETWORK_DEFAULTS
+        if inputs.ids is not None:
+            # groups that a user namespace does not have are refused
+            found[_PING_GROUPS] = f"0 {inputs.ids.size - 1}"
     for written, value in service.sysctls.items():
         name = written.replace("/", ".") if "." not in written else written
         _check(service, inputs, name, value)

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -23,6 +24,7 @@ from stacker.drivers.host.devices import device_nodes
 from stacker.drivers.host.init_program import init_program
 from stacker.drivers.host.probe import probe
 from stacker.drivers.host.selinux import levels_in_use
+from stacker.drivers.host.subordinate_ids import ranges_for_containers, ranges_in_use
 from stacker.drivers.host.watch import watch_files
 from stacker.drivers.images.images import Images
 from stacker.drivers.images.registry.configuration import DEFAULT_FILE, ConfigurationFile
@@ -39,6 +41,7 @@ from stacker.engine.image_mounts import ImageMounts
 from stacker.engine.launch import Launcher
 from stacker.engine.prepare import Preparer
 from stacker.engine.tools import AT_ONCE, Tools
+from stacker.oci.image import LayerFormat
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +136,14 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
             now=time.time,
             limiter=anyio.CapacityLimiter(AT_ONCE),
             selinux_levels=levels_in_use if facts.selinux else None,
+            default_runtime=settings.runtime,
+            check_id_maps=partial(
+                mounts.check_id_maps,
+                settings.root,
+                erofs=layers.format is LayerFormat.EROFS,
+            ),
+            ids_to_give=ranges_for_containers,
+            ids_in_use=ranges_in_use,
             apparmor=str(apparmor),
             layers=str(layers),
         )

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 
 from stacker.base.errors import Invalid, NotFound, StackerError
+from stacker.base.id_range import IdRange
 from stacker.engine.ports import Volumes
 from stacker.stack.model.files import Config, Secret
 from stacker.stack.model.service import Service
@@ -108,8 +109,13 @@ class Contents:
     async def forget(self) -> None:
         await self._volumes.remove_contents(self._place)
 
-    async def files(self, service: Service) -> tuple[tuple[str, bytes, int, int, int], ...]:
-        """Return a service's configs and secrets as (target, bytes, uid, gid, mode)."""
+    async def files(
+        self, service: Service, ids: IdRange | None
+    ) -> tuple[tuple[str, bytes, int, int, int], ...]:
+        """Return a service's configs and secrets as (target, bytes, uid, gid, mode).
+
+        Owners are the host's; ``ids`` are those of the container.
+        """
         mounts = [
             *(("configs", mount) for mount in service.configs),
             *(("secrets", mount) for mount in service.secrets),
@@ -119,8 +125,8 @@ class Contents:
                 (
                     mount.target,
                     await self.read(f"{kind}.{mount.source}"),
-                    mount.uid,
-                    mount.gid,
+                    mount.uid if ids is None else ids.outside(mount.uid),
+                    mount.gid if ids is None else ids.outside(mount.gid),
                     mount.mode,
                 )
                 for kind, mount in mounts

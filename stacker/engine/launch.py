@@ -144,6 +144,8 @@ class Launcher:
             rootfs=str(prepared.rootfs),
             cgroups_path=f"{self._cgroup_parent}/{record.id}",
             network_namespace=prepared.netns,
+            user_namespace=prepared.userns,
+            ids=record.ids,
             pid_namespace=_namespace(service.pid, "pid", parents),
             ipc_namespace=_namespace(service.ipc, "ipc", parents),
             shared_memory=self._shared_memory(record, service, parents),

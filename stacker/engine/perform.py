@@ -14,6 +14,7 @@ from typing import assert_never
 import anyio
 
 from stacker.base.errors import Failed, StackerError
+from stacker.base.id_range import IdRange
 from stacker.base.ids import new_id
 from stacker.base.signals import signal_number
 from stacker.engine import pull_progress
@@ -24,6 +25,7 @@ from stacker.oci.image import Image
 from stacker.plan.categories import choose_level
 from stacker.plan.desired import Desired, namespace_parents
 from stacker.plan.health import check_of
+from stacker.plan.id_ranges import choose_range
 from stacker.plan.observed import Health
 from stacker.plan.operations import (
     AnyOperation,
@@ -42,6 +44,7 @@ from stacker.plan.operations import (
 from stacker.plan.records import ContainerRecord
 from stacker.plan.restart import settled_after_s
 from stacker.stack.model.service import Service
+from stacker.stack.model.values import own_ids
 
 
 class Performer:
@@ -139,7 +142,11 @@ class Performer:
             ),
             shared_sandbox=current_container(stack, shared, siblings) if shared else None,
         )
-        record = replace(record, selinux_level=self._selinux_level(record))
+        record = replace(
+            record,
+            selinux_level=self._selinux_level(record),
+            ids=self._ids(record, own_ids(service.userns_mode)),
+        )
         tools.records.add(record)
         try:
             await tools.launcher.prepare(stack, record, image, Contents(tools.volumes, stack))
@@ -158,6 +165,19 @@ class Performer:
                 return other.selinux_level
         kept = {other.selinux_level for other in tools.records.all() if other.selinux_level}
         return choose_level(record.id, tools.selinux_levels() | kept)
+
+    def _ids(self, record: ContainerRecord, size: int | None) -> IdRange | None:
+        """A range of its own, or that of the container whose namespaces it shares."""
+        tools = self._tools
+        if size is None:
+            return None
+        for parent in sorted(record.joined):
+            if (other := tools.records.get(parent)) is not None:
+                return other.ids
+        kept = {other.ids for other in tools.records.all() if other.ids is not None}
+        return choose_range(
+            record.id, size, within=tools.ids_to_give(), taken=tools.ids_in_use() | kept
+        )
 
     async def _start(self, operation: StartContainer) -> None:
         tools, stack = self._tools, self._declared.stack

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from pathlib import Path
 from typing import Protocol
 
+from stacker.base.id_range import IdRange
 from stacker.oci.derive import Making
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.detail import ImageDetail, Verified
@@ -236,10 +237,11 @@ class Mounts(Protocol):
         work: Path,
         target: Path,
         label: str | None = None,
+        ids: IdRange | None = None,
     ) -> None:
         """Stack the layers (lowest first) under ``upper`` at ``target``; idempotent.
 
-        ``label``: the SELinux label that all files show.
+        ``label``: the SELinux label that all files show; ``ids``: their owners'.
         """
         ...
 
@@ -336,7 +338,9 @@ class Volumes(Protocol):
         """Return where a volume's data is, mounted when its options ask for that."""
         ...
 
-    async def fill(self, name: str, rootfs: Path, path: str) -> None: ...
+    async def fill(self, name: str, rootfs: Path, path: str, *, ids: IdRange | None = None) -> None:
+        """Copy what an image holds; ``ids``: those by which the root file system is mapped."""
+        ...
 
     async def bind_part(self, name: str, volume: Path, path: str) -> Path:
         """Hold a part of a volume in place for a mount, whatever is renamed meanwhile."""
@@ -375,7 +379,7 @@ class Volumes(Protocol):
     async def read_in_root(self, rootfs: Path, path: str, *, largest: int) -> bytes | None: ...
 
     async def write_files(
-        self, directory: Path, files: dict[str, str], *, label: str | None = None
+        self, directory: Path, files: dict[str, str], *, owner: int, label: str | None = None
     ) -> None: ...
 
     async def remove_files(self, directory: Path) -> None: ...

@@ -33,6 +33,8 @@ class Prepared:
     rootfs: Path
     netns: str | None
     """Path of the network namespace to join; None: the host's."""
+    userns: str | None
+    """Path of the user namespace that owns it, to join; None: the host's."""
     files: dict[str, str]
     """Target in the container → path on the host: hosts, hostname, resolv.conf."""
     contents: dict[str, str]
@@ -87,6 +89,7 @@ class Preparer:
             work=directory / "work",
             target=rootfs,
             label=label,
+            ids=record.ids,
         )
         if service.ipc == "shareable":
             # from one container's mount namespace nothing can be bound into another's (mount(2))
@@ -97,11 +100,12 @@ class Preparer:
         return Prepared(
             rootfs=rootfs,
             netns=sandbox.netns if sandbox is not None else None,
+            userns=sandbox.userns if sandbox is not None else None,
             files=await self._files(record, service, sandbox, label),
             contents=await self._volumes.write_contents(
-                record.id, await contents.files(service), label=label
+                record.id, await contents.files(service, record.ids), label=label
             ),
-            volumes=await self._volume_paths(stack, record, service, image, rootfs),
+            volumes=await self._volume_paths(stack, record, service, image),
             subpaths={
                 mount.target: mount.volume.subpath
                 for mount in service.volumes
@@ -160,7 +164,8 @@ class Preparer:
                 sandbox, dns=service.dns, search=service.dns_search, options=service.dns_opt
             ),
         }
-        await self._volumes.write_files(directory, texts, label=label)
+        owner = 0 if record.ids is None else record.ids.first
+        await self._volumes.write_files(directory, texts, owner=owner, label=label)
         return {f"/etc/{name}": str(directory / name) for name in texts}
 
     def _files_of(self, container_id: str) -> Path:
@@ -172,7 +177,6 @@ class Preparer:
         record: ContainerRecord,
         service: Service,
         image: Image,
-        rootfs: Path,
     ) -> dict[str, str]:
         paths: dict[str, str] = {}
 
@@ -200,7 +204,7 @@ class Preparer:
                     stack,
                     volume,
                     mount.source or volume.name,
-                    rootfs,
+                    record,
                     mount.target,
                     fill=options is None or not options.nocopy,
                 )
@@ -211,18 +215,26 @@ class Preparer:
         for target in image.config.volumes:
             if target.rstrip("/") not in declared:
                 volume = anonymous_volume(stack, record, target)
-                path = await self._volume(stack, volume, volume.name, rootfs, target, fill=True)
+                path = await self._volume(stack, volume, volume.name, record, target, fill=True)
                 await label(path, None)
                 paths[target] = str(path)
         return paths
 
     async def _volume(
-        self, stack: Stack, volume: Volume, key: str, rootfs: Path, target: str, *, fill: bool
+        self,
+        stack: Stack,
+        volume: Volume,
+        key: str,
+        record: ContainerRecord,
+        target: str,
+        *,
+        fill: bool,
     ) -> Path:
         await self._volumes.ensure(volume, stack=stack.name, key=key)
         path = await self._volumes.attach(volume)
         if fill:
-            await self._volumes.fill(volume.name, rootfs, target)
+            rootfs = self.rootfs(record.id)
+            await self._volumes.fill(volume.name, rootfs, target, ids=record.ids)
         return path
 
 
@@ -262,6 +274,7 @@ def sandbox_spec(stack: Stack, record: ContainerRecord) -> SandboxSpec:
         ports=ports(service),
         dns=service.dns,
         links=tuple((link.alias, link.service) for link in service.links),
+        ids=record.ids,
     )
 
 

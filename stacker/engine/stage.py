@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stacker.base.errors import NotFound
+from runtime.wire.messages import BUILTIN
+from stacker.base.errors import NotFound, StackerError, Unsupported
 from stacker.engine.contents import Contents
 from stacker.engine.fetch import fetch_all
 from stacker.engine.observe import observe
@@ -25,6 +26,7 @@ from stacker.plan.operations import (
 )
 from stacker.plan.plan import Plan
 from stacker.plan.reconcile import reconcile
+from stacker.stack.model.values import own_ids
 
 
 async def stage(
@@ -39,6 +41,7 @@ async def stage(
     _check_volumes(desired, plan)
     await _check_ports(tools, desired, observed, plan)
     await _check_binds(tools, desired)
+    await _check_ids(tools, desired)
     await fetch_all(
         performer,
         tuple(step.operation for step in plan.steps if isinstance(step.operation, PullImage)),
@@ -76,3 +79,23 @@ async def _check_binds(tools: Tools, desired: Desired) -> None:
             strict = mount.bind is not None and not mount.bind.create_host_path
             if mount.type == "bind" and mount.source is not None and strict:
                 await tools.volumes.host_path(mount.source, create=False)
+
+
+async def _check_ids(tools: Tools, desired: Desired) -> None:
+    """Where a service has a user namespace of its own, this host has ids for it, and maps them."""
+    for name, service in desired.stack.services.items():
+        if own_ids(service.userns_mode) is None:
+            continue
+        try:
+            _check_runtime(service.runtime or tools.default_runtime)
+            tools.ids_to_give()
+            await tools.check_id_maps()
+        except StackerError as error:
+            raise type(error)(f"services.{name}.userns_mode: {error.message}") from error
+
+
+def _check_runtime(word: str) -> None:
+    # the others walk to the root file system from inside of the user namespace, to which the
+    # directories above it are shut; ours is handed the mount
+    if word != BUILTIN:
+        raise Unsupported(f"ids of its own a container has by runtime {BUILTIN} only, not {word}")

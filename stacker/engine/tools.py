@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import anyio
 
+from stacker.base.id_range import IdRange
 from stacker.engine.bus import Bus
 from stacker.engine.containers import ContainerRecords
 from stacker.engine.image_mounts import ImageMounts
@@ -38,6 +39,14 @@ class Tools:
     limiter: anyio.CapacityLimiter
     selinux_levels: Callable[[], frozenset[str]] | None
     """Those of this host's processes; None where SELinux does not enforce."""
+    default_runtime: str
+    """Of services that name none."""
+    check_id_maps: Callable[[], Awaitable[None]]
+    """Raises Unsupported where files cannot be shown with the ids of a container."""
+    ids_to_give: Callable[[], tuple[IdRange, ...]]
+    """The user and group ids of this host that containers may have for their own."""
+    ids_in_use: Callable[[], frozenset[IdRange]]
+    """Those that processes of this host have in user namespaces."""
     apparmor: str
     """For ``stacker info``: the default profile of containers, or why there is none."""
     layers: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from stacker.base.id_range import IdRange
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:
@@ -70,6 +72,8 @@ class SandboxSpec:
     """Name servers for what stacker does not know itself; empty: the host's."""
     links: tuple[tuple[str, str], ...] = ()
     """Alias and name: what this container alone calls others."""
+    ids: IdRange | None = None
+    """Those of the user namespace that owns the network namespace; None: the host's owns it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,5 +107,7 @@ class Sandbox:
     ports: tuple[PublishedPort, ...]
     name_servers: tuple[str, ...]
     """For resolv.conf; empty when it has no network."""
+    userns: str | None = None
+    """Path of the pinned user namespace that owns it; None: the host's does."""
     problem: str | None = None
     """What is missing in reality, e.g. ``veth on shop_front is gone``; None: whole."""

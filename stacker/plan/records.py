@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from stacker.base.errors import Corrupt
+from stacker.base.id_range import IdRange
 from stacker.plan.observed import Exit, Health
 
 RECORD_VERSION = 1
@@ -40,6 +41,8 @@ class ContainerRecord:
     """The container whose network sandbox it uses, for ``network_mode: service:…``."""
     selinux_level: str | None = None
     """The pair of categories that is its own, where SELinux enforces."""
+    ids: IdRange | None = None
+    """The user and group ids that are its own; None: the host's are its ids."""
     started_at: float | None = None
     pid: int | None = None
     start_time: int | None = None
@@ -62,6 +65,7 @@ class ContainerRecord:
             **{name: getattr(self, name) for name in _PLAIN},
             "layers": list(self.layers),
             "joined": sorted(self.joined),
+            "ids": None if self.ids is None else [self.ids.first, self.ids.size],
             "health": self.health.value,
             "exit": None
             if self.exit is None
@@ -82,11 +86,13 @@ class ContainerRecord:
                 raise ValueError("version")
             fields.setdefault("selinux_level", None)  # optional: version 1 began without
             plain = {name: _check(name, fields.pop(name)) for name in _PLAIN}
+            ids = cast("list[int] | None", fields.pop("ids", None))  # as above
             exit_fields = cast("dict[str, object] | None", fields.pop("exit"))
             return cls(
                 **plain,  # pyright: ignore[reportArgumentType] checked against _PLAIN
                 layers=tuple(cast("list[str]", fields.pop("layers"))),
                 joined=frozenset(cast("list[str]", fields.pop("joined"))),
+                ids=IdRange(*map(int, ids)) if ids else None,
                 health=Health(cast("str", fields.pop("health"))),
                 exit=Exit(**exit_fields) if exit_fields else None,  # pyright: ignore[reportArgumentType]
             )

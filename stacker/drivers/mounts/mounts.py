@@ -17,9 +17,11 @@ import anyio
 import anyio.to_thread
 
 from stacker.base.errors import Denied, Failed
+from stacker.base.id_range import IdRange
 from stacker.drivers.mounts.erofs import Method
 from stacker.drivers.mounts.overlay import Way
 from stacker.drivers.mounts.probe import probe
+from stacker.drivers.mounts.probe_id_maps import probe_id_maps
 from stacker.drivers.mounts.tree import MountTree, stands
 
 T = TypeVar("T")
@@ -41,6 +43,7 @@ class Mounts:
         self._tree = MountTree(run, methods, ways)
         self._lock = anyio.Lock()
         self._prepared = False
+        self._maps_ids = False
 
     async def prepare(self) -> None:
         """Makes the run directory a private mount; called by the others when need be."""
@@ -62,6 +65,26 @@ class Mounts:
                 f"probe EROFS in {where}", lambda: probe(where, self._run, self._methods)
             )
 
+    async def check_id_maps(self, directory: Path, *, erofs: bool) -> None:
+        """Raises Unsupported where `ids` cannot be mapped; `directory` is on the disk they lie on.
+
+        `erofs`: layers are EROFS files, not directories. Asked once, if the answer is yes.
+        """
+        async with self._lock:
+            await self._prepare()
+            if not self._maps_ids:
+                await self._do(
+                    f"probe id-mapped mounts in {directory}",
+                    lambda: probe_id_maps(
+                        directory,
+                        self._run,
+                        erofs=erofs,
+                        mount=self._tree.mount,
+                        unmount=self._tree.unmount,
+                    ),
+                )
+                self._maps_ids = True
+
     async def mount_rootfs(
         self,
         container_id: str,
@@ -71,17 +94,19 @@ class Mounts:
         work: Path,
         target: Path,
         label: str | None = None,
+        ids: IdRange | None = None,
     ) -> None:
         """Stacks the layers (lowest first) under `upper` at `target`; idempotent.
 
         `upper` and `work`, on one file system, are made when they do not exist; a new `upper` gets
         the owner and mode of the image's root directory. `label` is what SELinux sees on all files.
+        What lies on the disk as owned by 0, 1 … belongs to `ids` there, the host's where None.
         """
         async with self._lock:
             await self._prepare()
             await self._do(
                 f"container {container_id}: mount the root file system",
-                lambda: self._tree.mount(layers, upper, work, target, label=label),
+                lambda: self._tree.mount(layers, upper, work, target, label=label, ids=ids),
             )
 
     async def stands(self, target: Path, *, upper: Path) -> bool:

@@ -13,12 +13,15 @@ import hashlib
 import os
 import stat
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from runtime.linux import mount as linux
 from stacker.base.errors import Failed
+from stacker.base.id_range import IdRange
 from stacker.drivers.mounts.context import is_named, unmount
 from stacker.drivers.mounts.erofs import Method, mount_erofs
+from stacker.drivers.mounts.mapped import mount_mapped_overlay
 from stacker.drivers.mounts.overlay import Way, mount_overlay
 from stacker.drivers.mounts.table import Mounted, read_table
 from stacker.oci import whiteout
@@ -61,6 +64,7 @@ class MountTree:
         target: Path,
         *,
         label: str | None = None,
+        ids: IdRange | None = None,
     ) -> None:
         """Stacks `layers`, lowest first, under `upper` at `target`; a failure leaves nothing."""
         target.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -74,7 +78,8 @@ class MountTree:
             if not upper.exists():
                 _make_upper(upper, lowers)
             work.mkdir(mode=0o700, parents=True, exist_ok=True)
-            way = mount_overlay(
+            overlay = mount_overlay if ids is None else partial(mount_mapped_overlay, ids=ids)
+            way = overlay(
                 lowers, upper=upper, work=work, target=target, ways=self._ways, label=label
             )
             self._ways = self._ways[self._ways.index(way) :]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacker.base.id_range import IdRange
 from stacker.plan.network_specs import Endpoint
 
 
@@ -31,3 +32,5 @@ class Blueprint:
     gateway: str | None
     """The way out; None: there is none."""
     sysctls: dict[str, str]
+    ids: IdRange | None = None
+    """Of the user namespace that owns it; None: the host's does."""

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Set
 from functools import lru_cache
+from pathlib import Path
 
 LONGEST = 15
 
@@ -67,6 +68,11 @@ def is_kept_for_nobody(kept: str, networks: Set[str], containers: Set[str]) -> b
     if kept.startswith(_DNS):
         return kept.removeprefix(_DNS) not in networks
     return kept.startswith(_PORTS) and kept.removeprefix(_PORTS) not in containers
+
+
+def owner_place(netns: Path) -> Path:
+    """Where the user namespace is pinned that owns a container's pinned network namespace."""
+    return netns.parent.with_name("userns") / netns.name
 
 
 RULES_SOCKET = "rules"

@@ -76,6 +76,8 @@ def sandbox_problem(
     """``bridges`` has the bridge of each network."""
     if not namespaces.is_pinned(record.sandbox.netns):
         return "network namespace is gone"
+    if record.sandbox.userns is not None and not namespaces.is_pinned(record.sandbox.userns):
+        return "user namespace is gone"
     for index, endpoint in enumerate(record.sandbox.endpoints):
         outside = kernel.links.get(names.veth(tag, record.id, index))
         bridge = kernel.links.get(bridges.get(endpoint.network, ""))

@@ -136,6 +136,7 @@ def sandbox(
         endpoints=tuple(endpoints),
         ports=(),
         name_servers=(endpoints[0].gateway,) if endpoints else (),
+        userns=None if spec.ids is None else str(names.owner_place(netns)),
     )
     record = SandboxRecord(spec=spec, sandbox=made)
     return record, records.with_sandbox(record)
@@ -194,6 +195,7 @@ def blueprint(tag: str, record: SandboxRecord, records: Records) -> Blueprint:
         wires=wires,
         gateway=outward.gateway if outward else None,
         sysctls=record.spec.sysctls,
+        ids=record.spec.ids,
     )
 
 

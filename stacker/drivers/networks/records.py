@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from stacker.base.id_range import IdRange
 from stacker.base.ids import is_valid
 from stacker.plan.network_specs import (
     Endpoint,
@@ -154,6 +155,7 @@ def _sandbox_record(entry: dict[str, Any]) -> SandboxRecord:
     spec["dns"] = tuple(spec["dns"])
     # a note of an earlier version does not know them
     spec["links"] = tuple((alias, name) for alias, name in spec.get("links", ()))
+    spec["ids"] = IdRange(**ids) if (ids := spec.get("ids")) else None
 
     sandbox: dict[str, Any] = dict(entry["sandbox"])
     sandbox["endpoints"] = tuple(Endpoint(**made) for made in sandbox["endpoints"])

@@ -16,6 +16,7 @@ from pathlib import Path
 from stacker.base.errors import Failed
 from stacker.drivers.networks import namespaces, sysctls
 from stacker.drivers.networks.blueprint import Blueprint, Wire
+from stacker.drivers.networks.names import owner_place
 from stacker.drivers.networks.netlink import links
 from stacker.drivers.networks.netlink.conversation import ROUTE, Conversation, Refused
 
@@ -28,13 +29,15 @@ def build(blueprint: Blueprint) -> None:
     """Make the sandbox, or what is missing of it."""
     new = not namespaces.is_pinned(blueprint.path)
     try:
-        with Conversation(ROUTE) as host, _enter(blueprint.path, new=new) as inside:
+        with Conversation(ROUTE) as host, _enter(blueprint, new=new) as inside:
             _connect(blueprint, host, inside, new=new)
             host.request([links.set_hairpin(w.outside) for w in blueprint.wires if w.published])
             _configure(blueprint, inside)
             # asking for a link makes the kernel settle its carrier (rtnl_getlink), without which
             # the bridge drops the first packets; older kernels settle it by themselves, soon
             host.attempt([links.get_link(wire.outside) for wire in blueprint.wires])
+        if blueprint.ids is not None:
+            namespaces.pin_owner(blueprint.path)
         if blueprint.sysctls:
             whose = f"container {blueprint.name}"
             namespaces.call_in(blueprint.path, lambda: sysctls.write(whose, blueprint.sysctls))
@@ -61,6 +64,7 @@ def tear_down(paths: Sequence[Path], outside: Sequence[str]) -> None:
     """Remove links at once, and namespaces as soon as nobody is in them; idempotent."""
     for path in paths:
         namespaces.unpin(path)
+        namespaces.unpin(owner_place(path))
     with Conversation(ROUTE) as host:
         indices = [index for name in outside if (index := _index(host, name))]
         if len(indices) == 1:
@@ -70,7 +74,7 @@ def tear_down(paths: Sequence[Path], outside: Sequence[str]) -> None:
             host.attempt([links.delete_group(_LEAVING)])
 
 
-def _enter(path: Path, *, new: bool) -> Conversation:
+def _enter(blueprint: Blueprint, *, new: bool) -> Conversation:
     """Open a conversation with the kernel inside, in a namespace that is made when it is new."""
 
     def first() -> Conversation:
@@ -78,8 +82,8 @@ def _enter(path: Path, *, new: bool) -> Conversation:
         return Conversation(ROUTE)
 
     if new:
-        return namespaces.make_pinned(path, first)
-    return namespaces.call_in(path, lambda: Conversation(ROUTE))
+        return namespaces.make_pinned(blueprint.path, first, ids=blueprint.ids)
+    return namespaces.call_in(blueprint.path, lambda: Conversation(ROUTE))
 
 
 def _connect(blueprint: Blueprint, host: Conversation, inside: Conversation, *, new: bool) -> None:

@@ -12,8 +12,10 @@ from stacker.drivers.networks.netlink.conversation import ROUTE, Conversation
 
 def sweep(tag: str, directory: Path, known: Set[str], kept: Set[str]) -> None:
     """``known``: the links that ought to be there; ``kept``: the ids whose namespaces stay."""
-    lost = [path for path in directory.iterdir() if path.name not in kept]
-    sandbox_links.tear_down(lost, [])
+    owners = names.owner_place(directory / "any").parent
+    found = [*directory.iterdir(), *(owners.iterdir() if owners.is_dir() else ())]
+    lost = {path.name for path in found} - kept
+    sandbox_links.tear_down([directory / name for name in lost], [])
 
     kernel = observing.look()
     strays = [

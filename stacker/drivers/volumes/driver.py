@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
+from stacker.base.id_range import IdRange
 from stacker.drivers.volumes import inside, texts, volumes
 from stacker.drivers.volumes.contents import ContentFile, ContentFiles, read_content
 from stacker.drivers.volumes.relabel import relabel
@@ -48,8 +49,8 @@ class Volumes:
         # mounting may hang on a dead NFS server
         return await to_thread.run_sync(self._named.attach, volume)
 
-    async def fill(self, name: str, rootfs: Path, path: str) -> None:
-        await to_thread.run_sync(self._named.fill, name, str(rootfs), path)
+    async def fill(self, name: str, rootfs: Path, path: str, *, ids: IdRange | None = None) -> None:
+        await to_thread.run_sync(partial(self._named.fill, name, str(rootfs), path, ids=ids))
 
     async def bind_part(self, name: str, volume: Path, path: str) -> Path:
         try:
@@ -113,10 +114,10 @@ class Volumes:
             raise volumes.translate(error, f"read {path} in the image") from error
 
     async def write_files(
-        self, directory: Path, files: dict[str, str], *, label: str | None = None
+        self, directory: Path, files: dict[str, str], *, owner: int, label: str | None = None
     ) -> None:
         """Write small text files that a container mounts: hosts, hostname, resolv.conf."""
-        texts.write(directory, files, label=label)
+        texts.write(directory, files, owner=owner, label=label)
 
     async def remove_files(self, directory: Path) -> None:
         shutil.rmtree(directory, ignore_errors=True)

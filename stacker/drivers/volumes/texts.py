@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -10,14 +11,18 @@ from stacker.drivers.volumes.relabel import label_file
 from stacker.drivers.volumes.volumes import translate
 
 
-def write(directory: Path, files: Mapping[str, str], *, label: str | None) -> None:
-    """Write in place: what a running container has mounted is the very file."""
+def write(directory: Path, files: Mapping[str, str], *, owner: int, label: str | None) -> None:
+    """Write in place: what a running container has mounted is the very file.
+
+    ``owner``: the host's number of who is root in the container.
+    """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, text in files.items():
             path = directory / name
             path.write_text(text)
             path.chmod(0o644)
+            os.chown(path, owner, owner)
             label_file(path, label)
     except OSError as error:
         raise translate(error, f"write {directory}") from error

@@ -16,9 +16,11 @@ import threading
 from pathlib import Path
 
 from runtime.linux import mount
+from runtime.linux.held_namespaces import user_namespace
 from stacker.base.atomic import sweep_unfinished, write_atomic
 from stacker.base.disk_usage import size_of
 from stacker.base.errors import Conflict, Failed, Invalid, NoSpace, NotFound, StackerError
+from stacker.base.id_range import IdRange
 from stacker.drivers.volumes.inside import copy_attributes, copy_tree, open_directory
 from stacker.plan.observed import ObservedVolume
 from stacker.stack.model.volume import Volume
@@ -94,16 +96,19 @@ class NamedVolumes:
             self._mount(volume, data)
         return data
 
-    def fill(self, name: str, rootfs: str, path: str) -> None:
-        """Copy what an image holds at ``path`` into the empty volume (Docker's copy-up)."""
+    def fill(self, name: str, rootfs: str, path: str, *, ids: IdRange | None = None) -> None:
+        """Copy what an image holds at ``path`` into the empty volume (Docker's copy-up).
+
+        ``ids``: those that the owners in ``rootfs`` have; in the volume they have the inside's.
+        """
         data = self._directory / name / "_data"
         try:
             with self._fills.setdefault(name, threading.Lock()):
-                self._fill(data, rootfs, path)
+                self._fill(data, rootfs, path, ids)
         except OSError as error:
             raise translate(error, f"fill volume {name} from the image's {path}") from error
 
-    def _fill(self, data: Path, rootfs: str, path: str) -> None:
+    def _fill(self, data: Path, rootfs: str, path: str, ids: IdRange | None) -> None:
         filling, filled = data.with_name("filling"), data.with_name("filled")
         if not filled.exists():
             source = None if any(data.iterdir()) else open_directory(rootfs, path)
@@ -111,11 +116,11 @@ class NamedVolumes:
                 return
             try:
                 if os.path.ismount(data):
-                    _copy(source, data)
+                    _copy(source, data, ids)
                     return
                 shutil.rmtree(filling, ignore_errors=True)
                 filling.mkdir(mode=0o700)
-                _copy(source, filling)
+                _copy(source, filling, ids)
                 filling.rename(filled)
             finally:
                 os.close(source)
@@ -156,12 +161,29 @@ class NamedVolumes:
             raise translate(error, f"mount volume {volume.name}") from error
 
 
-def _copy(source: int, directory: Path) -> None:
-    target = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _copy(source: int, directory: Path, ids: IdRange | None) -> None:
+    target = _open(directory) if ids is None else _open_mapped(directory, ids)
     try:
         copy_tree(source, target)
     finally:
         os.close(target)
+
+
+def _open(directory: Path | str, *, at: int | None = None) -> int:
+    return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
+
+
+def _open_mapped(directory: Path, ids: IdRange) -> int:
+    """By a mount of its own, in which a file has the owners that it has for the container."""
+    namespace = user_namespace(ids.mappings_for_the_host)
+    try:
+        mapped = mount.clone_mapped(os.fspath(directory), namespace)
+    finally:
+        os.close(namespace)
+    try:
+        return _open(".", at=mapped)
+    finally:
+        os.close(mapped)
 
 
 def _move(filled: Path, data: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from stacker.stack.load.addresses import ADDRESS_CHECKS
 from stacker.stack.load.problems import Problem, Refused, quoted, suggestion
 from stacker.stack.load.tree import MapNode, NodePath, locate
+from stacker.stack.load.user_namespaces import USER_NAMESPACE_CHECKS
 from stacker.stack.model import Service, Stack
 from stacker.stack.model.values import shared_service
 
@@ -183,4 +184,5 @@ CHECKS: tuple[Check, ...] = (
     names_once,
     limits_agree,
     *ADDRESS_CHECKS,
+    *USER_NAMESPACE_CHECKS,
 )

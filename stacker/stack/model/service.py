@@ -87,6 +87,8 @@ class Service(Model):
     """None, `private`, `shareable`, `host`, `none` or `service:NAME`."""
     uts: str | None = None
     """None or `host`."""
+    userns_mode: str | None = None
+    """None (the host's), `auto` or `auto:size=N`."""
     sysctls: Mapping[str, str] = {}
     ulimits: Mapping[str, Ulimit] = {}
 

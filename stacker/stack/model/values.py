@@ -25,6 +25,19 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+DEFAULT_IDS = 65536
+"""Users and groups of a container that has its own: down to `nobody`, who is 65534."""
+
+
+def own_ids(userns_mode: str | None) -> int | None:
+    """How many ids of its own a container gets; None: the host's are its ids."""
+    if userns_mode is None:
+        return None
+
+    size = userns_mode.partition("=")[2]
+    return int(size) if size else DEFAULT_IDS
+
+
 def shared_service(mode: str | None) -> str | None:
     """The service whose namespace a mode shares: ``service:db`` → ``db``."""
     if mode is None or not mode.startswith("service:"):

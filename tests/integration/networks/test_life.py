@@ -11,9 +11,12 @@ from pathlib import Path
 import anyio
 import pytest
 
+from runtime.linux.mount import MNT_DETACH, umount2
+from runtime.linux.namespaces import owner_of as owner_of_namespace
 from stacker.base.errors import Conflict, Invalid, NotFound, StackerError, Unavailable
+from stacker.base.id_range import IdRange
 from stacker.drivers.networks.networks import Networks
-from stacker.plan.network_specs import EndpointSpec, NetworkSpec, PortSpec, SandboxSpec
+from stacker.plan.network_specs import EndpointSpec, NetworkSpec, PortSpec, Sandbox, SandboxSpec
 from tests.integration.networks.world import (
     HOST,
     LAN,
@@ -368,3 +371,47 @@ async def test_a_udp_client_that_never_stops_is_led_to_the_next_container(host: 
                 async with speaking(name, Path(made.netns), 80):
                     await answered_by(name)
                 await networks.detach(made.container_id)
+
+
+IDS = IdRange(3_000_000_000, 65536)
+
+
+def owner_of(sandbox: Sandbox) -> str:
+    with open(sandbox.netns) as namespace:
+        fd = owner_of_namespace(namespace.fileno())
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    finally:
+        os.close(fd)
+
+
+async def test_a_user_namespace_owns_the_network_of_who_has_ids(host: World) -> None:
+    run_directory = host.directory / "5ac0de"
+    async with host.driver() as networks:
+        await networks.ensure(network("front"))
+        plain = await networks.attach(container("plain", "front"))
+        assert plain.userns is None
+        web = await networks.attach(container("web", "front", ids=IDS))
+        assert web.userns is not None
+        pinned = os.stat(web.userns)
+        assert owner_of(web) == f"user:[{pinned.st_ino}]" != owner_of(plain)
+        mapped = run("nsenter", f"--user={web.userns}", "cat", "/proc/self/uid_map").split()
+        assert mapped == ["0", str(IDS.first), str(IDS.size)]
+        async with speaking("web", Path(web.netns), 80):
+            assert await call(Path(plain.netns), address(web), 80) == f"web {address(plain)}"
+
+    async with host.driver() as networks:  # the next supervisor
+        assert await networks.attach(container("web", "front", ids=IDS)) == web
+        assert os.stat(web.userns).st_ino == pinned.st_ino
+        umount2(web.userns, MNT_DETACH)
+        problems = {one.container_id: one.problem for one in await networks.sandboxes()}
+        assert problems[web.container_id] == "user namespace is gone"
+        await networks.attach(container("web", "front", ids=IDS))
+        assert os.stat(web.userns).st_ino == pinned.st_ino
+        assert {one.problem for one in await networks.sandboxes()} == {None}
+
+        (run_directory / "userns/stray").touch()
+        await networks.sweep([web.container_id])
+        assert os.listdir(run_directory / "userns") == [web.container_id]
+        await networks.detach(web.container_id)
+    assert os.listdir(run_directory / "userns") == os.listdir(run_directory / "netns") == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.runtime.conftest import Bundle, Runtime
+from tests.integration.runtime.conftest import Bundle, Runtime, call_warm
 
 pytestmark = pytest.mark.root
 
@@ -168,3 +168,23 @@ def test_a_network_that_is_not_the_user_namespaces(
         for holder in holders:
             holder.kill()
             holder.communicate()
+
+
+def test_streams_are_the_users_own(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """Who opens /dev/stdout opens a pipe that the host's root has made."""
+    give_to(bundle, 100000)
+    linux = bundle.config["linux"]
+    linux["namespaces"].append({"type": "user"})
+    for kind in ("uidMappings", "gidMappings"):
+        linux[kind] = [{"containerID": 0, "hostID": 100000, "size": 10}]
+    path = bundle.shell("echo said > /dev/stdout; sleep 1000", user={"uid": 7, "gid": 7})
+    out, into = os.pipe()
+    try:
+        root = ("--root", str(runtime.root))
+        assert call_warm(*root, "create", "--bundle", path, identity, stdout=into) == 0
+        assert os.fstat(out).st_uid == 100007
+        runtime.ok("start", identity)
+        assert os.read(out, 5) == b"said\n"
+    finally:
+        os.close(out)
+        os.close(into)

@@ -12,7 +12,7 @@ _PLAIN = (
     "credential_spec", "develop", "device_cgroup_rules", "domainname", "external_links", "gpus",
     "isolation", "label_file", "mac_address", "mem_swappiness", "models", "oom_kill_disable",
     "oom_score_adj", "post_start", "pre_start", "pre_stop", "provider", "pull_refresh_after",
-    "storage_opt", "use_api_socket", "userns_mode",
+    "storage_opt", "use_api_socket",
 )  # fmt: skip
 
 SERVICE_REFUSED = {

@@ -38,6 +38,7 @@ from stacker.stack.load.canonical.scalars import (
     string,
     word,
 )
+from stacker.stack.load.canonical.user_namespace import drop_host, userns_mode
 from stacker.stack.load.paths import BadPath, absolute
 from stacker.stack.load.problems import quoted
 from stacker.stack.load.tree import At, MapNode
@@ -145,6 +146,7 @@ SERVICE: Table = {
     "tty": boolean,
     "ulimits": security.ulimits,
     "user": word,
+    "userns_mode": userns_mode,
     "uts": choice("host"),
     "volumes": volumes.mounts,
     "working_dir": container_path,
@@ -155,7 +157,8 @@ _EMPTY_SAYS_NOTHING = frozenset(
     {
         "container_name", "cpus", "cpuset", "hostname", "ipc", "mem_limit", "mem_reservation",
         "memswap_limit", "network_mode", "pid", "pids_limit", "platform", "pull_policy", "restart",
-        "runtime", "shm_size", "stop_grace_period", "stop_signal", "user", "uts", "working_dir",
+        "runtime", "shm_size", "stop_grace_period", "stop_signal", "user", "userns_mode", "uts",
+        "working_dir",
     }
 )  # fmt: skip
 _NO_LIMIT_AT_ZERO = ("cpus", "cpu_shares", "mem_limit", "mem_reservation", "memswap_limit")
@@ -172,6 +175,7 @@ def service(at: At) -> ServiceDraft:
             del found[key]
     if found.get("pids_limit") == 0:
         found["pids_limit"] = -1
+    drop_host(found)
 
     variables: dict[str, str | None] = found.pop("environment", {})
     found["environment"] = {key: text for key, text in variables.items() if text is not None}

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from stacker.base.id_range import IdRange
 from stacker.bundle.inputs import ContainerInputs, DeviceNode
 from stacker.bundle.spec import build_spec
 from stacker.stack.model.service import Service
@@ -58,6 +59,22 @@ CASES: dict[str, tuple[Service, ContainerInputs]] = {
     "privileged-on-the-host": (
         service(privileged=True, network_mode="host", pid="host", ipc="host", uts="host"),
         replace(INPUTS, network_namespace=None),
+    ),
+    "ids-of-its-own": (
+        service(
+            userns_mode="auto",
+            user="app",
+            volumes=(
+                {"type": "bind", "source": "/srv/conf", "target": "/conf"},
+                {"type": "volume", "source": "data", "target": "/data"},
+            ),
+        ),
+        replace(
+            INPUTS,
+            user_namespace="/run/stacker/userns/0123",
+            ids=IdRange(2**31, 65536),
+            volumes={"/conf": "/srv/conf", "/data": "/var/lib/stacker/volumes/shop_data/_data"},
+        ),
     ),
     "shell": (
         service(tty=True, stdin_open=True, entrypoint=(), command=("/bin/sh",)),

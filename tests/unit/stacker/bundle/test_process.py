@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from stacker.base.errors import Invalid, Unsupported
+from stacker.base.id_range import IdRange
 from stacker.bundle.capabilities import DEFAULT, KNOWN
 from stacker.bundle.exec import build_exec_process
 from stacker.bundle.labels import source_label
@@ -244,3 +245,11 @@ def test_labels_of_what_is_mounted() -> None:
         assert source_label(service(), host, "s0:c1,c2", mount) == expected, keys
         assert source_label(service(), FACTS, "s0:c1,c2", mount) is None
         assert source_label(service(privileged=True), host, "s0:c1,c2", mount) is None
+
+
+@pytest.mark.parametrize("user", ["4096", "0:4096"])
+def test_a_user_that_a_user_namespace_does_not_have(user: str) -> None:
+    inputs = replace(INPUTS, ids=IdRange(2**31, 4096))
+    with pytest.raises(Invalid, match=r"userns_mode: user \d+:\d+: id 4096 is not among the 4096"):
+        build_spec(service(user=user), IMAGE, FACTS, inputs)
+    build_spec(service(user="4095:4095"), IMAGE, FACTS, inputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from stacker.base.id_range import IdRange
 from stacker.drivers.networks import planning
 from stacker.drivers.networks.records import NetworkRecord, Records
 from stacker.plan.network_specs import (
@@ -34,6 +35,7 @@ def sandbox_spec(
     aliases: tuple[str, ...] = (),
     ports: tuple[PortSpec, ...] = (),
     links: tuple[tuple[str, str], ...] = (),
+    ids: IdRange | None = None,
 ) -> SandboxSpec:
     return SandboxSpec(
         container_id=name.encode().hex(),
@@ -42,6 +44,7 @@ def sandbox_spec(
         endpoints=tuple(EndpointSpec(network=one, aliases=(name, *aliases)) for one in networks),
         ports=ports,
         links=links,
+        ids=ids,
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stacker.base.id_range import IdRange
 from stacker.drivers.networks import planning, store
 from stacker.drivers.networks.dns_names import index
 from stacker.drivers.networks.records import Records, from_json, to_json
@@ -19,6 +20,7 @@ RECORDS = records(
         "web", "front", "vault", aliases=("www",), ports=(PortSpec(target=1, published=2),)
     ),
     sandbox_spec("lonely"),
+    sandbox_spec("apart", ids=IdRange(2**31, 65536)),
 )
 
 

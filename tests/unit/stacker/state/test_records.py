@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacker.base.errors import Corrupt
+from stacker.base.id_range import IdRange
 from stacker.drivers.state.files import Records
 from stacker.drivers.state.history import History
 from stacker.plan.events import Event
@@ -31,6 +32,7 @@ RECORD = ContainerRecord(
     layers=("/l/1", "/l/2"),
     joined=frozenset({"x", "y"}),
     selinux_level="s0:c1,c2",
+    ids=IdRange(2**31, 65536),
     exit=Exit(code=137, at=2.0, signal=9),
     health=Health.HEALTHY,
 )
@@ -58,10 +60,10 @@ def test_round_trip(records: Records) -> None:
     assert records.take_warnings() == ()
 
 
-def test_a_record_from_before_there_were_levels_is_read() -> None:
+def test_a_record_from_before_there_were_levels_and_ids_is_read() -> None:
     written = RECORD.to_json()
-    del written["selinux_level"]
-    assert ContainerRecord.from_json(written) == replace(RECORD, selinux_level=None)
+    del written["selinux_level"], written["ids"]
+    assert ContainerRecord.from_json(written) == replace(RECORD, selinux_level=None, ids=None)
 
 
 def test_a_process_of_an_earlier_boot_is_forgotten_but_not_how_a_one_shot_ended() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stacker.base.id_range import IdRange
 from stacker.drivers.volumes import volumes
 from stacker.drivers.volumes.volumes import NamedVolumes
 from stacker.stack.model.volume import Volume
@@ -81,3 +82,19 @@ def test_data_is_never_touched(named: NamedVolumes, image: Path, tmp_path: Path)
     own.write_text("mine")
     named.fill("v", str(image), "/data")
     assert os.listdir(own.parent) == ["own"]
+
+
+@pytest.mark.root
+def test_what_a_user_namespace_owns_is_its_own_in_the_volume(
+    named: NamedVolumes, image: Path, data: Path
+) -> None:
+    """The root file system shows the owners that they are outside; on the disk it is the inside."""
+    ids = IdRange(3_000_000_000, 65536)
+    for place, directories, files in os.walk(image / "data"):
+        for name in (".", *directories, *files):
+            os.chown(os.path.join(place, name), ids.first + 5, ids.first + 65535)
+    (image / "data/first").chmod(0o6755)
+    named.fill("v", str(image), "/data", ids=ids)
+    found = [os.lstat(path) for path in (data, *data.rglob("*"))]
+    assert {(each.st_uid, each.st_gid) for each in found} == {(5, 65535)}
+    assert (data / "first").stat().st_mode & 0o7777 == 0o6755

@@ -9,6 +9,7 @@ import pytest
 from stacker.base.errors import Invalid, NotFound
 from stacker.stack.load.pipeline import STAGES, LoadedStack, load_stack
 from stacker.stack.load.read import find_stack_file, find_stack_files
+from stacker.stack.model.values import own_ids
 from tests.support.quick import quick
 
 ONE = "services: {a: {image: a}}\n"
@@ -232,3 +233,15 @@ def test_fifty_services_load_in_a_tenth_of_a_second(project: Path) -> None:
     )
     load(project)
     assert len(quick(lambda: load(project), limit_s=0.1).stack.services) == 50
+
+
+@pytest.mark.parametrize(
+    ("written", "ids"),
+    [("host", None), ("", None), ("auto", 65536), ("auto:size=2048", 2048)],
+)
+def test_user_namespaces(tmp_path: Path, written: str, ids: int | None) -> None:
+    (tmp_path / "stack.yaml").write_text(
+        f"services:\n  web:\n    image: a\n    userns_mode: {written}\n"
+    )
+    loaded = load_stack([Path("stack.yaml")], working_dir=tmp_path, environment={})
+    assert own_ids(loaded.stack.services["web"].userns_mode) == ids

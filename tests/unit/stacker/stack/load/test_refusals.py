@@ -37,7 +37,16 @@ SERVICE = [
     ("build: .", "4", "build", "build is not supported: build the image elsewhere"),
     ("scale: 2", "4", "scale", "use deploy.replicas"),
     ("volumes_from: [a]", "4", "volumes_from", "name the volumes in both services"),
-    ("userns_mode: host", "4", "userns_mode", "userns_mode is not supported"),
+    ("userns_mode: keep-id", "4", "userns_mode", 'userns_mode "keep-id" is not supported'),
+    ("userns_mode: ns:/x", "4", "userns_mode", "is not supported: it is host, auto or auto:size"),
+    ("userns_mode: auto:uidmapping=0:1:2", "4", "userns_mode", "is not supported"),
+    ("userns_mode: atuo", "4", "userns_mode", 'userns_mode "atuo" is unknown'),
+    ("userns_mode: auto:size=10", "4", "userns_mode", "size 10 is out of bounds: 1024 to"),
+    ("userns_mode: auto:size=99999999", "4", "userns_mode", "size 99999999 is out of bounds"),
+    ("userns_mode: auto\nprivileged: true", "5", "privileged", 'excludes userns_mode "auto"'),
+    ("userns_mode: auto\npid: host", "5", "pid", "pid host excludes userns_mode"),
+    ("userns_mode: auto\nipc: host", "5", "ipc", "ipc host excludes userns_mode"),
+    ("userns_mode: auto\nnetwork_mode: host", "5", "network_mode", "network_mode host excludes"),
     ("deploy:\n  update_config: {}", "5", "deploy.update_config", "not supported"),
     ("deploy:\n  placement: {}", "5", "deploy.placement", "there is one host"),
     ("healthcheck: {tset: a}", "4", "healthcheck.tset", 'did you mean "test"?'),
@@ -243,6 +252,14 @@ RELATIONS = [
     (
         "services:\n  a: {image: a, ipc: private}\n  b: {image: a, ipc: 'service:a'}",
         "stack.yaml:3: services.b.ipc", 'service "a" has ipc private, not shareable',
+    ),
+    (
+        "services:\n  a: {image: a}\n  b: {image: a, network_mode: 'service:a', userns_mode: auto}",
+        "stack.yaml:3: services.b.network_mode", "userns_mode is auto, and host where it is shared",
+    ),
+    (
+        "services:\n  a: &a {image: a, userns_mode: auto}\n  b: {<<: *a, pid: 'service:a'}",
+        "stack.yaml:3: services.b.pid", "it needs network_mode service:a as well",
     ),
     (
         "services:\n  a: {image: a}\n  b: {image: a, network_mode: 'service:a', ports: [80]}",
