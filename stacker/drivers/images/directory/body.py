@@ -19,8 +19,10 @@ from typing import Any, cast
 
 from runtime.linux import sealed
 from stacker.base.errors import BY_KIND, Corrupt, Failed, StackerError
+from stacker.base.writing import write_all
 from stacker.drivers.images.directory.places import IMAGE, TREE
 from stacker.drivers.images.directory.remove import remove_tree
+from stacker.drivers.images.directory.walk import DIRECTORY
 from stacker.drivers.images.layer_body import Finished
 from stacker.drivers.images.steps import on_disk
 from stacker.oci import tar
@@ -48,11 +50,8 @@ class Worker:
     def write(self, piece: bytes) -> None:
         """Hand on the next bytes; where the worker has ended, say what it has said."""
         assert self._process.stdin is not None
-        pipe = self._process.stdin.fileno()
-        view = memoryview(piece)
         try:
-            while view:
-                view = view[os.write(pipe, view) :]
+            write_all(self._process.stdin.fileno(), piece)
         except BrokenPipeError:
             self.answer()
             raise Failed("layer: its worker has ended before the archive") from None
@@ -150,7 +149,7 @@ def correct(
 
 
 def _start(folder: Path, job: dict[str, object], passed: Sequence[int]) -> subprocess.Popen[bytes]:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(folder, DIRECTORY)
     job = {"folder": fd, "memory": MEMORY, "cpu_s": CPU_S, **job}
     program = sealed.start_program("stacker.drivers.images.directory.worker")
     try:

@@ -13,13 +13,14 @@ import stat
 from collections.abc import Iterator
 
 from stacker.base.errors import Corrupt, Unsupported
+from stacker.base.writing import write_all
 from stacker.drivers.images.directory.places import NURSERY, TREE
+from stacker.drivers.images.directory.walk import DIRECTORY, step
 from stacker.oci.erofs import format as disk
 from stacker.oci.erofs.directories import walk
 from stacker.oci.erofs.nodes import Attributes, Directory, Node
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_KEPT = (errno.ENOTSUP, errno.E2BIG, errno.ERANGE)
 _SMALL = 1024
 _TREE = os.fsencode(f"../{TREE}")
@@ -76,14 +77,11 @@ class DirectoryWriter:
 
     def data(self, view: memoryview) -> None:
         """The next bytes of the open file; never more than it was announced with."""
-        length = len(view)
-        self._left -= length
+        self._left -= len(view)
         if self._left < 0 or self._open is None:
             raise Corrupt("file content is longer than its header says")
         self._ends_in_hole = False
-        written = os.write(self._fd, view)
-        while written < length:
-            written += os.write(self._fd, view[written:])
+        write_all(self._fd, view)
         if not self._left:
             self._close()
 
@@ -128,28 +126,22 @@ class DirectoryWriter:
 def _visit(root: Directory) -> Iterator[tuple[int, Directory]]:
     """Every directory with a descriptor of it, parents first; one descriptor at a time, because
     an archive may nest deeper than there are descriptors. ``..`` leads up a tree of our own."""
-    fd = os.open(_TREE, _DIRECTORY)
+    fd = os.open(_TREE, DIRECTORY)
     try:
         yield fd, root
         stack = [_subdirectories(root)]
         while stack:
             for name, child in stack[-1]:
-                fd = _step(fd, name)
+                fd = step(fd, name)
                 yield fd, child
                 stack.append(_subdirectories(child))
                 break
             else:
                 stack.pop()
                 if stack:
-                    fd = _step(fd, b"..")
+                    fd = step(fd, b"..")
     finally:
         os.close(fd)
-
-
-def _step(fd: int, name: bytes) -> int:
-    stepped = os.open(name, _DIRECTORY, dir_fd=fd)
-    os.close(fd)
-    return stepped
 
 
 def _subdirectories(directory: Directory) -> Iterator[tuple[bytes, Directory]]:
