@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
-import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from runtime.linux import sealed
-from stacker.base.errors import BY_KIND, Corrupt, Failed, StackerError
+from stacker.base.errors import Failed
 from stacker.base.writing import write_all
+from stacker.drivers.images.directory import pipes
+from stacker.drivers.images.directory.outcome import hear
 from stacker.drivers.images.directory.places import IMAGE, TREE
 from stacker.drivers.images.directory.remove import remove_tree
 from stacker.drivers.images.directory.walk import DIRECTORY
@@ -28,9 +28,9 @@ from stacker.drivers.images.steps import on_disk
 from stacker.oci import tar
 
 MEMORY = 1 << 30
-"""Address space of a worker; a layer of a million entries takes a quarter of it."""
+"""Address space of a worker, and of its maker; a layer of a million entries takes a quarter of
+it."""
 CPU_S = 900
-_PIPE = 1 << 20
 
 
 class Worker:
@@ -63,25 +63,19 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         text = self._process.stdout.read()
-        status = self._process.wait()
-        if status == -signal.SIGXCPU:
-            raise Corrupt(f"layer: takes more than {CPU_S} s of processor time")
-        try:
-            answer = cast("dict[str, Any]", json.loads(text))
-        except ValueError:
-            raise Failed(f"layer: its worker ended with status {status}") from None
-        if "kind" in answer:
-            raise _error(answer["kind"], answer["message"])
-        return answer
+        return hear(text, self._process.wait())
 
     def discard(self) -> None:
         """End it and remove what it has made; may be called at any time, and twice."""
         process = self._process
         process.kill()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        if not process.stdout.closed:
+            process.stdout.read()  # ends when its maker has, too
+            process.stdout.close()
         process.wait()
         remove_tree(self._folder)
 
@@ -168,10 +162,5 @@ def _start(folder: Path, job: dict[str, object], passed: Sequence[int]) -> subpr
     finally:
         os.close(fd)
     assert started.stdin is not None
-    with contextlib.suppress(OSError):  # pipe-user-pages-soft: a small one does, if slower
-        fcntl.fcntl(started.stdin, fcntl.F_SETPIPE_SZ, _PIPE)
+    pipes.widen(started.stdin.fileno())
     return started
-
-
-def _error(kind: str, message: str) -> StackerError:
-    return BY_KIND.get(kind, Failed)(message)
