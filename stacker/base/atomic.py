@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from stacker.base.writing import write_all
+
 MODE = 0o600
 SUFFIX = ".new"
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.new", re.ASCII | re.DOTALL)
@@ -28,7 +30,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True, mode: int = M
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         try:
-            _write_all(fd, data)
+            write_all(fd, data)
             if durable:
                 os.fsync(fd)
         finally:
@@ -71,9 +73,3 @@ def sync_directory(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -15,6 +15,7 @@ import tty as terminals
 from contextlib import contextmanager
 
 from stacker.base.errors import Unavailable
+from stacker.base.writing import write_all
 from stacker.wire.execution import EXIT, STDERR, STDOUT
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ def converse(stream: ExecStream, *, tty: bool) -> int | None:
         try:
             for kind, payload in stream.frames():
                 if kind in out:
-                    _write_all(out[kind], payload)
+                    write_all(out[kind], payload)
                 elif kind == EXIT:
                     return int.from_bytes(payload, "big")
         finally:
@@ -48,12 +49,6 @@ def _send_stdin(stream: ExecStream) -> None:
         stream.send(b"")
     except (OSError, Unavailable):
         return  # the process has ended first, or there is no stdin
-
-
-def _write_all(fd: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 
 from stacker.base.errors import Corrupt, NoSpace
+from stacker.base.writing import write_all
 from stacker.drivers.images.layers import LayerBuilder
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
@@ -59,9 +60,7 @@ class Intake:
             raise Corrupt(f"it is longer than the {self._descriptor.size} bytes it should have")
 
         with on_disk("write blob"):
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(self._fd, view) :]
+            write_all(self._fd, piece)
         self._take(piece)
 
     def finish(self) -> None:

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from stacker.base.errors import Failed, NoSpace, StackerError
+from stacker.base.writing import Buffer, unwritten
 
 _GATHER = 4 << 20
 _BUFFERS_MAX = 1024  # IOV_MAX
@@ -26,7 +27,7 @@ class FileSink:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise _translated(path, error) from error
-        self._buffers: list[bytes | bytearray | memoryview] = []
+        self._buffers: list[Buffer] = []
         self._gathered = 0
         self._position = 0
 
@@ -54,7 +55,7 @@ class FileSink:
             while buffers:
                 written = os.pwritev(self._fd, buffers, self._position)
                 self._position += written
-                buffers = _rest(buffers, written)
+                buffers = unwritten(buffers, written)
         except OSError as error:
             raise _translated(self._path, error) from error
 
@@ -75,17 +76,6 @@ class FileSink:
             os.close(self._fd)
             self._fd = -1
         self._path.unlink(missing_ok=True)
-
-
-def _rest(
-    buffers: list[bytes | bytearray | memoryview], written: int
-) -> list[bytes | bytearray | memoryview]:
-    """What a write of `written` bytes has left over."""
-    for index, buffer in enumerate(buffers):
-        if written < len(buffer):
-            return [memoryview(buffer)[written:], *buffers[index + 1 :]]
-        written -= len(buffer)
-    return []
 
 
 def _translated(path: Path, error: OSError) -> StackerError:

@@ -39,7 +39,7 @@ class LayerTree:
 
     def __init__(self, writer: TreeWriter, entries_max: int, size_max: int) -> None:
         self._writer = writer
-        self._changes = Changeset(nodes_max=entries_max)
+        self._changes = Changeset(nodes_max=entries_max, replaced=writer.replaced)
         self._size_max = size_max
         self.implied = False
         """See `LayerResult`; certain once `finish` was called."""
@@ -57,7 +57,7 @@ class LayerTree:
     def finish(self, *, uuid: bytes) -> int:
         """Settles whiteouts and writes the directories; returns the size of the layer."""
         for directory, name in self._changes.settle():
-            directory.children[name] = self._writer.add(_WHITEOUT)
+            directory.children[name] = self._writer.add(_WHITEOUT, at=(directory, name))
             self.implied |= directory is not self._changes.root
         self._mark()
         return self._writer.finish(self._changes.root, uuid)
@@ -79,23 +79,26 @@ class LayerTree:
 
     def _node(self, path: bytes, entry: tar.Entry) -> None:
         attributes = _attributes(entry)
+        directory, name = at = self._changes.place(path)
         if entry.kind is tar.Kind.FILE:
             if self._writer.size + entry.size > self._size_max:
                 raise Corrupt(f"{path!r}: the layer is larger than {self._size_max} bytes")
-            node = self._writer.begin(attributes, entry.size)
+            node = self._writer.begin(attributes, entry.size, at)
         elif entry.kind is tar.Kind.CHAR and not entry.major | entry.minor:
             # overlayfs would take it for a whiteout
             raise Corrupt(f"{path!r}: a character device 0:0")
         else:
             rdev = disk.device(entry.major, entry.minor)
-            node = self._writer.add(attributes, content=entry.target, rdev=rdev)
+            node = self._writer.add(attributes, content=entry.target, rdev=rdev, at=at)
             node.target = entry.target
-        self._changes.put(path, node)
+        directory.children[name] = node
 
     def _unresolved(self, path: bytes, entry: tar.Entry) -> None:
         """A hard link to what only a lower layer can have: noted as a symlink with a mark."""
         attributes = Attributes(mode=stat.S_IFLNK | 0o777, xattrs={whiteout.UNRESOLVED: b""})
-        self._changes.put(path, self._writer.add(attributes, content=entry.target))
+        directory, name = at = self._changes.place(path)
+        node = self._writer.add(attributes, content=entry.target, at=at)
+        directory.children[name] = node
         self.implied = True
 
     def _mark(self) -> None:

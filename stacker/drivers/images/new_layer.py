@@ -10,6 +10,7 @@ import os
 
 from stacker.base import ids
 from stacker.base.errors import Corrupt
+from stacker.base.writing import write_all
 from stacker.drivers.images.layers import LayerBuilder, LayerResult
 from stacker.drivers.images.places import SUFFIXES
 from stacker.drivers.images.steps import on_disk
@@ -52,10 +53,8 @@ class NewLayer:
     def write(self, packed: bytes) -> None:
         self._hasher.update(packed)
         self._size += len(packed)
-        view = memoryview(packed)
         with on_disk(self._work):
-            while view:
-                view = view[os.write(self._fd, view) :]
+            write_all(self._fd, packed)
 
     def feed(self, data: bytes) -> None:
         assert self._builder is not None, "it has been opened"

@@ -16,11 +16,11 @@ Rules, those of image-spec layer.md ("Applying Changesets") and of tar run in a 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from stacker.base.errors import Corrupt
 from stacker.oci import whiteout
-from stacker.oci.erofs.nodes import Attributes, Directory, Node
+from stacker.oci.erofs.nodes import Attributes, Directory, Name, Node
 
 _NAME_MAX = 255
 _SYMLINKS_MAX = 40  # path_resolution(7)
@@ -33,9 +33,13 @@ _IMPLIED = Attributes(mode=stat.S_IFDIR | 0o755)
 class Changeset:
     """The tree under construction."""
 
-    def __init__(self, *, nodes_max: int) -> None:
+    def __init__(
+        self, *, nodes_max: int, replaced: Callable[[Node, Name], None] | None = None
+    ) -> None:
+        """`replaced` is called with what is not a directory, before something else is there."""
         self.root = Directory(_IMPLIED, None, listed=False)
         self._parents: dict[bytes, Directory] = {}
+        self._replaced = replaced
         self._nodes_left = nodes_max
         self._steps_left = nodes_max * _STEPS_PER_NODE
 
@@ -50,17 +54,22 @@ class Changeset:
         if isinstance(found, Directory):
             found.attributes, found.listed = attributes, True
             return
-        fresh = self._new_directory(parent, name, attributes, listed=True)
-        fresh.opaque = found is not None
-        if found is not None and found.target:
-            self._parents.clear()
+        self._make_room(parent, name)
+        self._new_directory(parent, name, attributes, listed=True).opaque = found is not None
 
     def put(self, path: bytes, node: Node) -> None:
         """Anything that is neither a directory nor a hard link."""
+        parent, name = self.place(path)
+        parent.children[name] = node
+
+    def place(self, path: bytes) -> Name:
+        """As `put`, for a node that is still to be made, and then set there."""
         parent, name = self._locate(path)
         if not name:
             raise Corrupt("/: is not a directory in the archive")
-        self._replace(parent, name, node)
+        self._count()
+        self._make_room(parent, name)
+        return parent, name
 
     def link(self, path: bytes, target: bytes) -> bool:
         """A hard link; False when this layer does not have what it names."""
@@ -71,7 +80,9 @@ class Changeset:
             raise Corrupt(f"{path!r}: a hard link to a directory")
         parent, name = self._locate(path)
         if parent.children.get(name) is not node:
-            self._replace(parent, name, node)
+            self._count()
+            self._make_room(parent, name)
+            parent.children[name] = node
         return True
 
     def whiteout(self, path: bytes) -> None:
@@ -212,10 +223,13 @@ class Changeset:
         parent.children[name] = fresh
         return fresh
 
-    def _replace(self, parent: Directory, name: bytes, node: Node) -> None:
-        self._count()
+    def _make_room(self, parent: Directory, name: bytes) -> None:
+        """What is there now will be replaced."""
         found = parent.children.get(name)
-        if found is not None and (isinstance(found, Directory) or found.target):
+        if found is None:
+            return
+        if isinstance(found, Directory) or found.target:
             # paths that led through it lead elsewhere now
             self._parents.clear()
-        parent.children[name] = node
+        if self._replaced and not isinstance(found, Directory):
+            self._replaced(found, (parent, name))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,3 +57,7 @@ class Directory:
         self.hidden: set[bytes] | None = None
         """The names in it that whiteouts take away from lower layers."""
         self.place = 0
+
+
+Name: TypeAlias = tuple[Directory, bytes]
+"""A name in a directory."""

@@ -15,7 +15,7 @@ from stacker.base.errors import Corrupt
 from stacker.oci.erofs import format as disk
 from stacker.oci.erofs import xattrs
 from stacker.oci.erofs.directories import Listing, walk
-from stacker.oci.erofs.nodes import Attributes, Directory, Node
+from stacker.oci.erofs.nodes import Attributes, Directory, Name, Node
 
 _TAIL_MAX = 2048
 """A longer tail gets a block of its own: inlining it would waste as much in padding."""
@@ -41,12 +41,21 @@ class Sink(Protocol):
 
 
 class TreeWriter(Protocol):
-    """What takes a tree: `Writer`, or what makes real files of it."""
+    """What takes a tree: `Writer`, or what makes real files of it, and wants to know `at` what
+    name an inode comes to be, if at one, and that another takes it there later."""
 
     @property
     def size(self) -> int: ...
-    def add(self, attributes: Attributes, *, content: bytes = b"", rdev: int = 0) -> Node: ...
-    def begin(self, attributes: Attributes, size: int) -> Node: ...
+    def add(
+        self,
+        attributes: Attributes,
+        *,
+        content: bytes = b"",
+        rdev: int = 0,
+        at: Name | None = None,
+    ) -> Node: ...
+    def begin(self, attributes: Attributes, size: int, at: Name | None = None) -> Node: ...
+    def replaced(self, node: Node, at: Name) -> None: ...
     def data(self, view: memoryview) -> None: ...
     def hole(self, size: int) -> None: ...
     def finish(self, root: Directory, uuid: bytes) -> int: ...
@@ -74,7 +83,14 @@ class Writer:
 
     # -- what is not a directory -------------------------------------------------------------
 
-    def add(self, attributes: Attributes, *, content: bytes = b"", rdev: int = 0) -> Node:
+    def add(
+        self,
+        attributes: Attributes,
+        *,
+        content: bytes = b"",
+        rdev: int = 0,
+        at: Name | None = None,
+    ) -> Node:
         """A symlink with its target, a device, a FIFO, or a file that is in memory."""
         area = xattrs.encode(attributes.xattrs or {})
         if len(content) > _TAIL_MAX or disk.INODE_SIZE + len(area) + len(content) > disk.BLOCK:
@@ -83,7 +99,7 @@ class Writer:
             return node
         return Node(attributes.mode, self._place(attributes, area, len(content), rdev, content))
 
-    def begin(self, attributes: Attributes, size: int) -> Node:
+    def begin(self, attributes: Attributes, size: int, at: Name | None = None) -> Node:
         """A file whose content follows through `data` and `hole`, `size` bytes in all."""
         area = xattrs.encode(attributes.xattrs or {})
         node = Node(attributes.mode, 0)
@@ -97,6 +113,9 @@ class Writer:
         if not size:
             self._close()
         return node
+
+    def replaced(self, node: Node, at: Name) -> None:
+        """Its bytes stay where they are."""
 
     def data(self, view: memoryview) -> None:
         """The next bytes of the open file; never more than it was announced with."""

@@ -155,15 +155,19 @@ def test_the_worker_is_shut_in(layers: Any, canary: Path) -> None:
     body = DirectoryBody(target, tar.Limits(), 1 << 20)
     try:
         body.feed(layers.archive(layers.directory("d"))[:512])
-        pid = body._worker._process.pid
-        place = Path(f"/proc/{pid}")
-        _until(lambda: "NoNewPrivs:\t1" in (place / "status").read_text())
-        status = dict(line.split(":\t", 1) for line in (place / "status").read_text().splitlines())
+        worker = body._worker._process.pid
+        children = Path(f"/proc/{worker}/task/{worker}/children")
+        _until(lambda: children.read_text())
+        maker = int(children.read_text())
         allowed = sum(1 << number for number in (0, 1, 3, 4, 21, 27, 31))
-        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == allowed
-        assert os.readlink(place / "root") == f"{target}.new"
-        descriptors = sorted(int(fd) for fd in os.listdir(place / "fd"))
-        assert len(descriptors) == 4, "stdin, stdout, stderr and the folder"
+        for place in (Path(f"/proc/{pid}") for pid in (worker, maker)):
+            lines = (place / "status").read_text().splitlines()
+            status = dict(line.split(":\t", 1) for line in lines)
+            assert status["NoNewPrivs"] == "1"
+            assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == allowed
+            assert os.readlink(place / "root") == f"{target}.new"
+            # stdin, stdout, stderr, the folder, the nursery, and a pipe each way between the two
+            _until(lambda fds=place / "fd": len(os.listdir(fds)) == 7)
     finally:
         body.discard()
     assert not target.exists()

@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
-import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from runtime.linux import sealed
-from stacker.base.errors import BY_KIND, Corrupt, Failed, StackerError
+from stacker.base.errors import Failed
+from stacker.base.writing import write_all
+from stacker.drivers.images.directory import pipes
+from stacker.drivers.images.directory.outcome import hear
 from stacker.drivers.images.directory.places import IMAGE, TREE
 from stacker.drivers.images.directory.remove import remove_tree
+from stacker.drivers.images.directory.walk import DIRECTORY
 from stacker.drivers.images.layer_body import Finished
 from stacker.drivers.images.steps import on_disk
 from stacker.oci import tar
 
 MEMORY = 1 << 30
-"""Address space of a worker; a layer of a million entries takes a quarter of it."""
+"""Address space of a worker, and of its maker; a layer of a million entries takes a quarter of
+it."""
 CPU_S = 900
-_PIPE = 1 << 20
 
 
 class Worker:
@@ -48,11 +50,8 @@ class Worker:
     def write(self, piece: bytes) -> None:
         """Hand on the next bytes; where the worker has ended, say what it has said."""
         assert self._process.stdin is not None
-        pipe = self._process.stdin.fileno()
-        view = memoryview(piece)
         try:
-            while view:
-                view = view[os.write(pipe, view) :]
+            write_all(self._process.stdin.fileno(), piece)
         except BrokenPipeError:
             self.answer()
             raise Failed("layer: its worker has ended before the archive") from None
@@ -64,25 +63,19 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         text = self._process.stdout.read()
-        status = self._process.wait()
-        if status == -signal.SIGXCPU:
-            raise Corrupt(f"layer: takes more than {CPU_S} s of processor time")
-        try:
-            answer = cast("dict[str, Any]", json.loads(text))
-        except ValueError:
-            raise Failed(f"layer: its worker ended with status {status}") from None
-        if "kind" in answer:
-            raise _error(answer["kind"], answer["message"])
-        return answer
+        return hear(text, self._process.wait())
 
     def discard(self) -> None:
         """End it and remove what it has made; may be called at any time, and twice."""
         process = self._process
         process.kill()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        if not process.stdout.closed:
+            process.stdout.read()  # ends when its maker has, too
+            process.stdout.close()
         process.wait()
         remove_tree(self._folder)
 
@@ -150,7 +143,7 @@ def correct(
 
 
 def _start(folder: Path, job: dict[str, object], passed: Sequence[int]) -> subprocess.Popen[bytes]:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(folder, DIRECTORY)
     job = {"folder": fd, "memory": MEMORY, "cpu_s": CPU_S, **job}
     program = sealed.start_program("stacker.drivers.images.directory.worker")
     try:
@@ -169,10 +162,5 @@ def _start(folder: Path, job: dict[str, object], passed: Sequence[int]) -> subpr
     finally:
         os.close(fd)
     assert started.stdin is not None
-    with contextlib.suppress(OSError):  # pipe-user-pages-soft: a small one does, if slower
-        fcntl.fcntl(started.stdin, fcntl.F_SETPIPE_SZ, _PIPE)
+    pipes.widen(started.stdin.fileno())
     return started
-
-
-def _error(kind: str, message: str) -> StackerError:
-    return BY_KIND.get(kind, Failed)(message)

@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from stacker.drivers.images.directory.walk import DIRECTORY, step
 
 
 def remove_tree(path: Path) -> None:
@@ -15,7 +15,7 @@ def remove_tree(path: Path) -> None:
     The way back up is checked: a directory that somebody moves meanwhile leads elsewhere.
     """
     try:
-        fd = os.open(path, _DIRECTORY)
+        fd = os.open(path, DIRECTORY)
     except FileNotFoundError:
         return
     try:
@@ -24,9 +24,9 @@ def remove_tree(path: Path) -> None:
             inner = _empty(fd)
             if inner is not None:
                 above.append((inner, _identity(fd)))
-                fd = _step(fd, inner)
+                fd = step(fd, inner)
             elif above:
-                fd = _step(fd, b"..")
+                fd = step(fd, b"..")
                 name, identity = above.pop()
                 if _identity(fd) != identity:
                     raise OSError(errno.EAGAIN, "moved while it was removed", path)
@@ -56,9 +56,3 @@ def _empty(directory: int) -> bytes | None:
 def _identity(fd: int) -> tuple[int, int]:
     found = os.fstat(fd)
     return found.st_dev, found.st_ino
-
-
-def _step(fd: int, name: bytes) -> int:
-    stepped = os.open(name, _DIRECTORY, dir_fd=fd)
-    os.close(fd)
-    return stepped

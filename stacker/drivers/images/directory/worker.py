@@ -19,7 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from runtime.linux.process import capget, capset, set_no_new_privileges
-from stacker.base.errors import Corrupt, StackerError
+from stacker.base.errors import Corrupt
+from stacker.drivers.images.directory import pipes
+from stacker.drivers.images.directory.maker import Maker
+from stacker.drivers.images.directory.nursery import Nursery
+from stacker.drivers.images.directory.outcome import tell
 from stacker.drivers.images.directory.places import IMAGE
 from stacker.drivers.images.directory.reader import DirectoryImage
 from stacker.drivers.images.directory.writer import DirectoryWriter
@@ -30,11 +34,9 @@ from stacker.oci.erofs.complete import Completion
 from stacker.oci.erofs.reader import Image
 from stacker.oci.erofs.writer import Writer
 
-_READ = 1 << 20
 # capabilities(7): CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SYS_ADMIN (trusted xattrs), MKNOD, SETFCAP
 _CAPABILITIES = sum(1 << number for number in (0, 1, 3, 4, 21, 27, 31))
 _FORBIDDEN = frozenset(("import", "ctypes.dlopen", "exec", "subprocess.Popen", "os.exec"))
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(arguments: list[str]) -> int:
@@ -42,30 +44,30 @@ def main(arguments: list[str]) -> int:
     # nothing here is ever part of a cycle, and a tree of a million files takes long to look through
     gc.disable()
     job: dict[str, Any] = json.loads(arguments[0])
-    try:
-        # in here: where root may not do these things, in a container say, that is an answer too
-        _bound(job["memory"], job["cpu_s"], job["file_size"])
-        _shut_in(job["folder"])
-        answer = _correct(job) if "layer" in job else _unpack(job)
-    except StackerError as error:
-        answer = {"kind": error.kind, "message": error.message}
-    except OSError as error:
-        kind = "no-space" if error.errno in _FULL else "failed"
-        answer = {"kind": kind, "message": f"write layer: {(error.strerror or str(error)).lower()}"}
-    except MemoryError:
-        answer = {"kind": "corrupt", "message": "layer: needs more memory than is allowed"}
-    os.write(1, json.dumps(answer).encode())
+    os.write(1, tell(lambda: _work(job)))
     return 0
+
+
+def _work(job: dict[str, Any]) -> dict[str, object]:
+    # that root may not do these things, in a container say, is an answer too
+    _bound(job["memory"], job["cpu_s"], job["file_size"])
+    _shut_in(job["folder"])
+    return _correct(job) if "layer" in job else _unpack(job)
 
 
 def _unpack(job: dict[str, Any]) -> dict[str, object]:
     limits = tar.Limits(**job["limits"])
     reader = tar.TarReader(limits)
-    tree = LayerTree(DirectoryWriter(), limits.entries, job["file_size"])
-    while piece := os.read(0, _READ):
-        tree.apply(reader.feed(piece))
-    reader.finish()
-    size = tree.finish(uuid=bytes(16))
+    maker = Maker(Nursery())
+    try:
+        tree = LayerTree(DirectoryWriter(maker), limits.entries, job["file_size"])
+        while piece := os.read(0, pipes.SIZE):
+            tree.apply(reader.feed(piece))
+            maker.flush()
+        reader.finish()
+        size = tree.finish(uuid=bytes(16))
+    finally:
+        maker.close()
     return {"entries": reader.entries, "size": size, "implied": tree.implied}
 
 
@@ -76,7 +78,7 @@ def _correct(job: dict[str, Any]) -> dict[str, object]:
         return {"needed": False}
     identity = bytes.fromhex(job["identity"])
     if job["directory"]:
-        return {"needed": True, "size": completion.write(DirectoryWriter(), identity)}
+        return {"needed": True, "size": completion.write(DirectoryWriter(Nursery()), identity)}
     sink = FileSink(Path(IMAGE))
     size = completion.write(Writer(sink), identity)
     sink.close(size)

@@ -1,155 +1,223 @@
 """The directory tree of a layer, through the same calls as the EROFS writer.
 
-Called by `worker`, whose working directory is the nursery: there each inode lies under its number
-until `finish` knows where it belongs. Every name that the kernel is given is one component, and
-none is ever followed. The umask is 0, so that a file has its mode from the start. Raises OSError.
+Called by `worker`. What is not a directory is made at once, in the nursery, in the numbered
+directory that stands for its own; `finish` gives the other names of hard links, and then every
+directory its place, one component at a time below an open descriptor. Raises OSError.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
+from typing import Any, Protocol
 
-from stacker.base.errors import Corrupt, Unsupported
-from stacker.drivers.images.directory.places import NURSERY, TREE
-from stacker.oci.erofs import format as disk
+from stacker.base.errors import Corrupt
+from stacker.drivers.images.directory.nursery import ROOT, set_xattrs
+from stacker.drivers.images.directory.places import TREE
+from stacker.drivers.images.directory.walk import DIRECTORY, step
 from stacker.oci.erofs.directories import walk
-from stacker.oci.erofs.nodes import Attributes, Directory, Node
+from stacker.oci.erofs.nodes import Attributes, Directory, Name, Node
 
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NOT_KEPT = (errno.ENOTSUP, errno.E2BIG, errno.ERANGE)
-_SMALL = 1024
 _TREE = os.fsencode(f"../{TREE}")
+
+
+class Hands(Protocol):
+    """Who makes the inodes: `Nursery`, or `Maker`."""
+
+    def order(
+        self, number: int, verb: str, arguments: tuple[Any, ...], content: memoryview | None = None
+    ) -> None: ...
+
+    def finish(self) -> None:
+        """All is made; the nursery is the working directory."""
+        ...
+
+
+class _Made(Node):
+    """Lies in the numbered directory `place` under `name`."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, mode: int, place: int, name: bytes) -> None:
+        super().__init__(mode, place)
+        self.name = name
 
 
 class DirectoryWriter:
     """As `stacker.oci.erofs.writer.Writer`."""
 
-    def __init__(self) -> None:
-        os.mkdir(TREE, 0o700)
-        os.mkdir(NURSERY, 0o700)
-        os.chdir(NURSERY)
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
         self._count = 0
-        self._fd = -1
+        self._open: tuple[int, bytes, Attributes] | None = None
+        self._begun = False
         self._left = 0
-        self._open: Attributes | None = None
-        self._ends_in_hole = False
         self.size = 0
         """Bytes of all files, holes included."""
 
     # -- what is not a directory -------------------------------------------------------------
 
-    def add(self, attributes: Attributes, *, content: bytes = b"", rdev: int = 0) -> Node:
+    def add(
+        self,
+        attributes: Attributes,
+        *,
+        content: bytes = b"",
+        rdev: int = 0,
+        at: Name | None = None,
+    ) -> Node:
         """A symlink with its target, a device, or a FIFO."""
-        self._count += 1
-        node, name = Node(attributes.mode, self._count), b"%d" % self._count
-        if node.format == stat.S_IFLNK:
-            os.symlink(content, name)
-        else:
-            os.mknod(name, attributes.mode, os.makedev(*disk.device_numbers(rdev)))
-        # chown(2) takes the set-id bits away, so the mode comes after it
-        os.chown(name, attributes.uid, attributes.gid, follow_symlinks=False)
-        if node.format != stat.S_IFLNK:
-            os.chmod(name, stat.S_IMODE(attributes.mode))
-        _set_xattrs(name, attributes)
-        os.utime(name, ns=(attributes.mtime_ns, attributes.mtime_ns), follow_symlinks=False)
-        return node
+        number, name = self._home(at)
+        mode, uid, gid, mtime_ns, xattrs = _plain(attributes)
+        arguments = (name, mode, uid, gid, mtime_ns, xattrs, content, rdev)
+        self._hands.order(number, "special", arguments)
+        return _Made(mode, number, name)
 
-    def begin(self, attributes: Attributes, size: int) -> Node:
+    def begin(self, attributes: Attributes, size: int, at: Name | None = None) -> Node:
         """A file whose content follows through `data` and `hole`, `size` bytes in all."""
-        self._count += 1
-        name = b"%d" % self._count
-        mode = attributes.mode & 0o7777
-        self._fd = os.open(name, _NEW_FILE, mode)
-        if attributes.uid or attributes.gid:
-            os.fchown(self._fd, attributes.uid, attributes.gid)
-            os.fchmod(self._fd, mode)
+        number, name = self._home(at)
         self._left = size
         self.size += size
-        self._open = attributes
+        self._open = number, name, attributes
+        self._begun = False
         if not size:
-            self._close()
-        return Node(attributes.mode, self._count)
+            self.data(memoryview(b""))
+        return _Made(attributes.mode, number, name)
 
     def data(self, view: memoryview) -> None:
         """The next bytes of the open file; never more than it was announced with."""
-        length = len(view)
-        self._left -= length
-        if self._left < 0 or self._open is None:
-            raise Corrupt("file content is longer than its header says")
-        self._ends_in_hole = False
-        written = os.write(self._fd, view)
-        while written < length:
-            written += os.write(self._fd, view[written:])
-        if not self._left:
-            self._close()
+        number, name, attributes = self._take(len(view))
+        mode, uid, gid, mtime_ns, xattrs = _plain(attributes)
+        if self._left or self._begun:
+            self._begin()
+            self._hands.order(number, "data", (), view)
+            self._end()
+        else:
+            arguments = (name, mode & 0o7777, uid, gid, mtime_ns, xattrs)
+            self._hands.order(number, "file", arguments, view)
+            self._open = None
 
     def hole(self, size: int) -> None:
         """So many zero bytes, of which none is stored."""
+        number, _, _ = self._take(size)
+        self._begin()
+        self._hands.order(number, "hole", (size,))
+        self._end()
+
+    def replaced(self, node: Node, at: Name) -> None:
+        """Something else takes a name; what had it may have others."""
+        directory, name = at
+        if isinstance(node, _Made) and _is_at_home(node, directory, name):
+            number, node.place = node.place, ROOT
+            node.name = self._number()
+            self._hands.order(number, "set aside", (name, node.name))
+
+    def _take(self, size: int) -> tuple[int, bytes, Attributes]:
         self._left -= size
         if self._left < 0 or self._open is None:
             raise Corrupt("file content is longer than its header says")
-        os.lseek(self._fd, size, os.SEEK_CUR)
-        self._ends_in_hole = True
-        if not self._left:
-            self._close()
+        return self._open
 
-    def _close(self) -> None:
-        assert self._open is not None
-        attributes = self._open
-        if self._ends_in_hole:
-            os.ftruncate(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR))
-            self._ends_in_hole = False
-        # after the content: writing takes a file's capabilities away (capabilities(7))
-        if attributes.xattrs:
-            _set_xattrs(self._fd, attributes)
-        os.utime(self._fd, ns=(attributes.mtime_ns, attributes.mtime_ns))
-        os.close(self._fd)
+    def _begin(self) -> None:
+        """The file comes in parts."""
+        if self._begun or self._open is None:
+            return
+        number, name, attributes = self._open
+        mode, uid, gid, _, _ = _plain(attributes)
+        self._hands.order(number, "begin", (name, mode & 0o7777, uid, gid))
+        self._begun = True
+
+    def _end(self) -> None:
+        if self._left or self._open is None:
+            return
+        number, _, attributes = self._open
+        _, _, _, mtime_ns, xattrs = _plain(attributes)
+        self._hands.order(number, "end", (mtime_ns, xattrs))
         self._open = None
+
+    def _home(self, at: Name | None) -> tuple[int, bytes]:
+        """Where a new inode is made."""
+        if at is None:
+            return ROOT, self._number()
+        directory, name = at
+        if not directory.place:
+            self._count += 1
+            directory.place = self._count
+        return directory.place, name
+
+    def _number(self) -> bytes:
+        self._count += 1
+        return b"%d" % self._count
 
     # -- the end -----------------------------------------------------------------------------
 
     def finish(self, root: Directory, uuid: bytes) -> int:
-        """Gives everything its name. A directory tree has no identity: `uuid` is for images."""
+        """Completes the tree. A directory tree has no identity: `uuid` is for images."""
         if self._open is not None:
             raise Corrupt("file content is shorter than its header says")
+        self._hands.finish()
         for directory in walk(root):
-            for child in directory.children.values():
-                if isinstance(child, Node):
-                    child.links += 1
+            self._link(directory)
+        _put(root, _TREE, None)
         for fd, directory in _visit(root):
-            _populate(fd, directory)
+            _complete(fd, directory)
         return self.size
+
+    def _link(self, directory: Directory) -> None:
+        """The names of inodes that were made elsewhere."""
+        missing = [
+            (name, child)
+            for name, child in directory.children.items()
+            if isinstance(child, _Made) and not _is_at_home(child, directory, name)
+        ]
+        if not missing:
+            return
+        if not directory.place:
+            self._count += 1
+            directory.place = self._count
+            os.mkdir(b"%d" % directory.place, 0o700)
+        target = os.open(b"%d" % directory.place, DIRECTORY)
+        for name, child in missing:
+            home = os.open(b"%d" % child.place if child.place != ROOT else b".", DIRECTORY)
+            os.link(child.name, name, src_dir_fd=home, dst_dir_fd=target, follow_symlinks=False)
+            os.close(home)
+        os.close(target)
+
+
+def _plain(attributes: Attributes) -> tuple[int, int, int, int, dict[bytes, bytes] | None]:
+    xattrs = attributes.xattrs
+    return (
+        attributes.mode,
+        attributes.uid,
+        attributes.gid,
+        attributes.mtime_ns,
+        dict(xattrs) if xattrs else None,
+    )
+
+
+def _is_at_home(node: _Made, directory: Directory, name: bytes) -> bool:
+    return node.place == directory.place != ROOT and node.name == name
 
 
 def _visit(root: Directory) -> Iterator[tuple[int, Directory]]:
     """Every directory with a descriptor of it, parents first; one descriptor at a time, because
     an archive may nest deeper than there are descriptors. ``..`` leads up a tree of our own."""
-    fd = os.open(_TREE, _DIRECTORY)
+    fd = os.open(_TREE, DIRECTORY)
     try:
         yield fd, root
         stack = [_subdirectories(root)]
         while stack:
             for name, child in stack[-1]:
-                fd = _step(fd, name)
+                fd = step(fd, name)
                 yield fd, child
                 stack.append(_subdirectories(child))
                 break
             else:
                 stack.pop()
                 if stack:
-                    fd = _step(fd, b"..")
+                    fd = step(fd, b"..")
     finally:
         os.close(fd)
-
-
-def _step(fd: int, name: bytes) -> int:
-    stepped = os.open(name, _DIRECTORY, dir_fd=fd)
-    os.close(fd)
-    return stepped
 
 
 def _subdirectories(directory: Directory) -> Iterator[tuple[bytes, Directory]]:
@@ -158,31 +226,20 @@ def _subdirectories(directory: Directory) -> Iterator[tuple[bytes, Directory]]:
             yield name, child
 
 
-def _populate(fd: int, directory: Directory) -> None:
-    """Everything directly in a directory, then its own attributes: nothing touches them later."""
-    for name, child in directory.children.items():
-        if isinstance(child, Directory):
-            os.mkdir(name, 0o700, dir_fd=fd)
-        elif child.links == 1:
-            os.rename(b"%d" % child.place, name, dst_dir_fd=fd)
-        else:
-            os.link(b"%d" % child.place, name, dst_dir_fd=fd, follow_symlinks=False)
+def _put(directory: Directory, name: bytes, fd: int | None) -> None:
+    """Its place, for a directory that has something in it, or a new one."""
+    if directory.place:
+        os.rename(b"%d" % directory.place, name, dst_dir_fd=fd)
+    else:
+        os.mkdir(name, 0o700, dir_fd=fd)
+
+
+def _complete(fd: int, directory: Directory) -> None:
+    """The directories in it, then its own attributes: nothing touches them later."""
+    for name, child in _subdirectories(directory):
+        _put(child, name, fd)
     attributes = directory.attributes
     os.fchown(fd, attributes.uid, attributes.gid)
     os.fchmod(fd, stat.S_IMODE(attributes.mode))
-    _set_xattrs(fd, attributes)
+    set_xattrs(fd, attributes.xattrs)
     os.utime(fd, ns=(attributes.mtime_ns, attributes.mtime_ns))
-
-
-def _set_xattrs(target: bytes | int, attributes: Attributes) -> None:
-    for key, value in (attributes.xattrs or {}).items():
-        try:
-            os.setxattr(target, key, value, follow_symlinks=isinstance(target, int))
-        except OSError as error:
-            # ext4 keeps them in one block, and says that there is no space when they are larger
-            if error.errno in _NOT_KEPT or (error.errno == errno.ENOSPC and len(value) > _SMALL):
-                size = len(value)
-                raise Unsupported(
-                    f"xattr {key!r} of {size} bytes: the file system below cannot keep it"
-                ) from error
-            raise
