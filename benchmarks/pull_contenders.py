@@ -102,13 +102,14 @@ def containerd(folder: Path, account: Account) -> Generator[Ready]:
 def docker(folder: Path, account: Account) -> Generator[Ready]:
     # the path of a socket has 107 bytes at most
     socket = f"unix://{folder}/docker"
+    (folder / "docker.json").write_text("{}")
     with (
         _containerd(folder, account) as containerd_socket,
         _daemon(
             account,
             *("dockerd", "--host", socket, "--containerd", str(containerd_socket)),
             *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"),
-            *("--pidfile", f"{folder}/pid", "--config-file", f"{folder}/no.json"),
+            *("--pidfile", f"{folder}/pid", "--config-file", f"{folder}/docker.json"),
             *("--bridge", "none", "--iptables=false", "--ip-forward=false"),
             log=folder / "dockerd.log",
             ready=["docker", "--host", socket, "version"],
