@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from stacker.base import clock
 from stacker.base.errors import Corrupt, StackerError, Unavailable
 from stacker.drivers.images.intake import Intake
 from stacker.drivers.images.provide import provide
@@ -19,6 +20,9 @@ from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 from stacker.oci.progress import PullProgress, PullState
 from stacker.oci.reference import Reference
+
+TOLD_EVERY_S = 0.1
+"""How often a download says how far it is: each time costs the supervisor and its clients."""
 
 
 class Download:
@@ -86,10 +90,13 @@ class Download:
             # a server that knows no ranges sends all of it: what we have is skipped
             skip = intake.position if answer.status == 200 else 0
             self.tell(PullState.DOWNLOADING, descriptor, current=intake.position)
+            told = clock.monotonic()
             async for piece in answer.pieces():
                 fresh, skip = piece[skip:], max(0, skip - len(piece))
                 if fresh:
                     await self._in_thread(intake.feed, fresh)
+                if clock.monotonic() - told >= TOLD_EVERY_S:
+                    told = clock.monotonic()
                     self.tell(PullState.DOWNLOADING, descriptor, current=intake.position)
         if intake.position < descriptor.size:
             raise Unavailable(f"it ended after {intake.position} of {descriptor.size} bytes")

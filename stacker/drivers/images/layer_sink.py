@@ -1,7 +1,7 @@
 """The file that a layer's image is written to: gathered writes, holes, patches.
 
 Called by `layers` in a worker thread. Writes are collected so that one system call, without the
-GIL, takes some megabytes of the decompressor's own buffers with no copy made.
+GIL, takes a megabyte of the decompressor's own buffers with no copy made.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from stacker.base.errors import Failed, NoSpace, StackerError
 from stacker.base.writing import Buffer, unwritten
 
-_GATHER = 4 << 20
+_GATHER = 1 << 20
 _BUFFERS_MAX = 1024  # IOV_MAX
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

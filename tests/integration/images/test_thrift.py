@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import signal
@@ -16,6 +17,7 @@ import pytest
 from aiohttp import web
 
 from stacker.base.errors import NoSpace, Unavailable
+from stacker.drivers.images.download import TOLD_EVERY_S
 from stacker.drivers.images.images import Images
 from stacker.drivers.images.registry.configuration import ConfigurationFile
 from stacker.oci.progress import PullProgress, PullState
@@ -45,6 +47,60 @@ async def test_a_present_image_takes_one_request(
     assert await images.ensure(name, policy="always") != first
     scripted.bend = faults.on("/manifests/", faults.status(405), times=1)
     assert (await images.ensure(name, policy="always")).layers == first.layers[:1]
+
+
+async def test_a_second_image_fetches_only_what_is_its_own(
+    scripted: ScriptedRegistry, images: Images
+) -> None:
+    layers = tuple(tar_of(member(f"shared-{n}", b"s" * 1000)) for n in range(4))
+    first = TinyImage((*layers, *IMAGE.layers))
+    second = TinyImage((*layers, tar_of(member("own", b"o" * 1000))))
+    here = await images.ensure(scripted.add(first))
+    scripted.seen.clear()
+    events: list[PullProgress] = []
+    there = await images.ensure(scripted.add(second, tag="2"), progress=events.append)
+    assert there.layers[:4] == here.layers[:4]
+    asked = [seen.path for seen in scripted.seen if "/blobs/" in seen.path]
+    config = json.loads(second.manifest)["config"]["digest"]
+    own = second.layer_digests[4]
+    assert sorted(asked) == sorted(f"/v2/web/blobs/{digest}" for digest in (config, own))
+    ended = {event.layer: event.state for event in events if event.layer}
+    assert [ended[digest] for digest in second.layer_digests] == [PullState.PRESENT] * 4 + [
+        PullState.DONE
+    ]
+
+
+async def test_a_download_is_told_of_ten_times_a_second(
+    scripted: ScriptedRegistry, images: Images
+) -> None:
+    """However small the pieces are in which it comes: each event costs its listeners."""
+    name = scripted.add(
+        image := TinyImage((tar_of(member("large", random.Random(4).randbytes(100_000))),))
+    )
+    digest = image.layer_digests[0]
+    sent = 0
+
+    async def crumbled(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        honest = scripted.honest(request)
+        assert isinstance(honest.body, bytes)
+        response = web.StreamResponse(headers=honest.headers)
+        response.content_length = len(honest.body)
+        await response.prepare(request)
+        for start in range(0, len(honest.body), 300):
+            await response.write(honest.body[start : start + 300])
+            await anyio.sleep(0.001)
+            sent += 1
+        return response
+
+    scripted.bend = faults.on(digest, crumbled)
+    events: list[PullProgress] = []
+    began = time.monotonic()
+    await images.ensure(name, progress=events.append)
+    took_s = time.monotonic() - began
+    told = [e for e in events if e.layer == digest and e.state is PullState.DOWNLOADING]
+    assert sent > 200
+    assert 1 < len(told) <= took_s / TOLD_EVERY_S + 2
 
 
 async def test_a_bound_on_what_is_asked_at_once(
