@@ -49,23 +49,23 @@ class Attached:
         self._printer = LogPrinter(Style(colour=wants_colour()), stack=stack)
         self._logs: LogStream | None = None
         self._events: EventStream | None = None
-        self._over = threading.Event()
+        self._over = False  # no lock: Ctrl-C may interrupt whoever sets it
 
     def run(self) -> int:
         """Print until nothing runs any more; stop the stack on Ctrl-C."""
         watcher = threading.Thread(target=self._watch, daemon=True)
         watcher.start()
         try:
-            while not self._over.is_set():
+            while not self._over:
                 self._read_logs()
             self._read_rest()
             self._printer.finish()
             return Exit.OK
         except KeyboardInterrupt:
-            self._over.set()
+            self._over = True
             return interrupts.stop_then_kill(self._supervisor, self._stack)
         finally:
-            self._over.set()
+            self._over = True
             if self._events is not None:
                 self._events.close()
 
@@ -75,15 +75,15 @@ class Attached:
             self._logs = self._supervisor.logs(
                 self._stack, self._services, since=self._since, follow=True
             )
-            if self._over.is_set():  # it ended while we were asking
+            if self._over:  # it ended while we were asking
                 self._logs.close()
             for record, frames in self._logs:
                 self._printer.print(record, frames)
                 output.flush()
         except NotFound:
-            self._over.set()
+            self._over = True
         except Unavailable:
-            if self._over.is_set():
+            if self._over:
                 return
             if time.monotonic() - began < RETRY_AFTER_S:
                 raise
@@ -105,7 +105,7 @@ class Attached:
 
     def _watch(self) -> None:
         """Follow the events; every other one that ends something may be the last."""
-        while not self._over.is_set():
+        while not self._over:
             try:
                 self._events = self._supervisor.events(follow=True, stack=self._stack)
                 self._end_when_nothing_runs()
@@ -115,11 +115,11 @@ class Attached:
                         self._end_when_nothing_runs()
             except StackerError:
                 # the logs notice too, and bring the supervisor back
-                self._over.wait(0.1)
+                time.sleep(0.1)
 
     def _tell(self, event: EventLine) -> None:
         elsewhere = self._services and event.service and event.service not in self._services
-        if self._over.is_set() or event.kind not in TOLD or elsewhere:
+        if self._over or event.kind not in TOLD or elsewhere:
             return
         show = notes.warning if event.kind in ("warning", "stack.failed") else notes.note
         show(event.message)
@@ -128,7 +128,7 @@ class Attached:
         stacks = {row.name: row for row in self._supervisor.stacks().stacks}
         row = stacks.get(self._stack)
         if row is None or _is_at_rest(row):
-            self._over.set()
+            self._over = True
             if self._logs is not None:
                 self._logs.close()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -27,10 +28,10 @@ def heeded() -> Generator[None]:
         return
     heard, told = os.pipe()
     os.set_blocking(told, False)
-    raised = threading.Event()
+    raised: list[None] = []  # no lock: a second Ctrl-C interrupts the handler of the first
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        raised.set()
+        raised.append(None)
         signal.default_int_handler(number, frame)
 
     before = signal.signal(POKE, lambda number, frame: None)
@@ -47,14 +48,15 @@ def heeded() -> Generator[None]:
         os.close(told)
 
 
-def _insist(heard: int, raised: threading.Event) -> None:
+def _insist(heard: int, raised: list[None]) -> None:
     main = threading.main_thread().ident
     assert main is not None
     while numbers := os.read(heard, 64):
         if signal.SIGINT not in numbers:
             continue
         for _ in range(TIMES):  # two that come at once are raised as one
-            if raised.wait(AGAIN_AFTER_S):
+            time.sleep(AGAIN_AFTER_S)
+            if raised:
                 break
             signal.pthread_kill(main, POKE)
         raised.clear()

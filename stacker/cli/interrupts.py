@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def stop_then_kill(supervisor: Supervisor, stack: str) -> int:
     """Stop the stack with its grace, it is declared stopped then; kill it on another Ctrl-C."""
-    notes.note("")  # below the ^C that the terminal shows
-    notes.note(f"stopping {stack}; press Ctrl-C again to kill")
     try:
+        notes.note("")  # below the ^C that the terminal shows
+        notes.note(f"stopping {stack}; press Ctrl-C again to kill")
         progress.follow(supervisor.stop(stack, ServicesRequest()))
     except KeyboardInterrupt:
         notes.note("")

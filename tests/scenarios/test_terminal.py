@@ -114,7 +114,7 @@ def test_an_attached_up_outlives_the_supervisor(stacker: Stacker) -> None:
         screen.expect(f"line {count + 10}\r\n")
         assert stacker.containers()["seen-web-1"]["pid"] == container
         screen.press(CTRL_C)
-        eventually(lambda: screen.shown, what="something")
+        screen.expect("press Ctrl-C again to kill")
         screen.press(CTRL_C)
         screen.end()
     numbers = [

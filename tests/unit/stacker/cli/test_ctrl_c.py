@@ -6,6 +6,8 @@ import io
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -42,6 +44,40 @@ def test_it_is_raised_out_of_a_read_that_it_did_not_interrupt() -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+INTERRUPTED_AGAIN = """
+import os, select, signal, time
+from stacker.cli.ctrl_c import heeded
+
+def wait(ready):
+    with heeded():
+        os.write(ready, b"x")
+        time.sleep(600)
+
+for _ in range(200):
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        wait(writer)
+    os.read(reader, 1)
+    for _ in range(4):
+        os.kill(pid, signal.SIGINT)
+    watch = os.pidfd_open(pid)
+    if not select.select([watch], [], [], 20)[0]:
+        os.kill(pid, signal.SIGKILL)
+        print("not heeded")
+    os.waitpid(pid, 0)
+    for fd in (reader, writer, watch):
+        os.close(fd)
+"""
+
+
+def test_one_that_interrupts_the_handler_of_another() -> None:
+    program = [sys.executable, "-c", INTERRUPTED_AGAIN]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0
+    assert done.stdout == ""
 
 
 def test_all_is_as_before_afterwards() -> None:
