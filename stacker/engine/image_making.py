@@ -11,6 +11,7 @@ import anyio
 
 from stacker.base.errors import Conflict, NotFound, StackerError
 from stacker.bundle.process import INIT_TARGET
+from stacker.engine.completing import complete
 from stacker.engine.loops import Loops
 from stacker.engine.tools import Tools
 from stacker.oci.derive import Making
@@ -43,6 +44,8 @@ class ImageMaking:
     async def commit(self, wanted: CommitImage) -> Image:
         """Make an image of a container; it stands still meanwhile, if that is asked for."""
         record = self._find(wanted.container, wanted.stack)
+        # the driver would see to it as well, while the container stands still
+        await complete(self._tools, record.image_id, name=record.image)
         options = TreeOptions(
             latest_ns=_latest(wanted.making), mount_points=self._mount_points(record)
         )

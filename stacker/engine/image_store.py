@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from stacker.base.errors import Conflict
-from stacker.engine import pull_progress
+from stacker.engine.completing import complete
 from stacker.engine.tools import Tools
 from stacker.oci.detail import ImageDetail, Verified
 from stacker.oci.image import Image
@@ -75,15 +74,8 @@ class ImageStore:
 
     async def complete(self, references: Sequence[str]) -> None:
         """Have all blobs of images that are here: those that were dropped are fetched again."""
-        tell = partial(pull_progress.tell, self._tools.bus)
         for reference in references:
-            source = await self._tools.images.complete(reference, progress=tell)
-            if source is not None:
-                self._tools.bus.emit(
-                    "image.completed",
-                    f"what was dropped of {reference} is here again, from {source}",
-                    reference=str(source),
-                )
+            await complete(self._tools, reference)
 
     async def write_layout(self, references: Sequence[str], path: str) -> None:
         await self._tools.images.shelf.write_layout(references, Path(path))

@@ -167,10 +167,10 @@ class Images(Protocol):
 
     async def complete(
         self, reference: str, *, progress: Callable[[PullProgress], None]
-    ) -> Reference | None:
+    ) -> tuple[Reference, ...]:
         """Have all blobs of an image that is here, those that were dropped fetched again.
 
-        Return where they were fetched from; None when nothing was missing.
+        Return where they were fetched from; nothing when nothing was missing.
         """
         ...
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stacker.base.atomic import sync_directory, sync_file, write_atomic
-from stacker.base.errors import Corrupt, StackerError
+from stacker.base.errors import Corrupt, Invalid, StackerError
 from stacker.oci import descriptor, media_types
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.fields import load_object
@@ -24,6 +24,8 @@ from stacker.oci.reference import Reference
 REF_NAME = "org.opencontainers.image.ref.name"
 SOURCE_DIGEST = "stacker.source.digest"
 """On our own entries: the digest that the tag had, where that was an index's."""
+SOURCE_NAME = "stacker.source.name"
+"""On our own entries that were given a name here: the name that the image was pulled under."""
 ASKED_AT = "stacker.source.asked"
 """On our own entries: when the registry was last asked for the name, in seconds."""
 SIZE_LIMIT = 64 * 1024 * 1024
@@ -136,6 +138,16 @@ class Catalog:
 def name_of(entry: Descriptor) -> str:
     """The full reference an entry stands for; empty on entries of other tools without one."""
     return entry.annotations.get(REF_NAME, "")
+
+
+def origin_of(entry: Descriptor) -> Reference | None:
+    """Where what an entry needs can be had again; None where it came from no registry."""
+    pulled = SOURCE_DIGEST in entry.annotations
+    name = name_of(entry) if pulled else entry.annotations.get(SOURCE_NAME, "")
+    try:
+        return Reference.parse(name)
+    except Invalid:
+        return None  # no name, or what another tool has written
 
 
 def _untagged(entry: Descriptor) -> Descriptor:

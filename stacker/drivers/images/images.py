@@ -32,7 +32,7 @@ from stacker.drivers.images.prune import prune
 from stacker.drivers.images.pull import Pull
 from stacker.drivers.images.push import push
 from stacker.drivers.images.reach import Reach
-from stacker.drivers.images.refetch import dropped, origin, refetch
+from stacker.drivers.images.refetch import bring_back
 from stacker.drivers.images.registry import credentials, tls, trust
 from stacker.drivers.images.registry.configuration import ConfigurationFile
 from stacker.drivers.images.registry.credentials import Password
@@ -49,6 +49,7 @@ from stacker.drivers.images.steps import step
 from stacker.drivers.images.store import Store
 from stacker.drivers.images.transfer import Sent
 from stacker.drivers.images.workshop import Workshop
+from stacker.oci.descriptor import Descriptor
 from stacker.oci.image import Image, LayerFormat
 from stacker.oci.platform import Platform
 from stacker.oci.progress import PullProgress, PullState, PushProgress
@@ -110,8 +111,16 @@ class Images:
         self._unsettled = anyio.Event()
         self._warnings: list[str] = []
         self._opened = AsyncExitStack()
-        self.shelf = Shelf(self._workshop, self._lookup, changed=self._unsettle)
-        self.maker = Maker(self._workshop, self._lookup, host=self._host, changed=self._unsettle)
+        self.shelf = Shelf(
+            self._workshop, self._lookup, bring_back=self._bring_back, changed=self._unsettle
+        )
+        self.maker = Maker(
+            self._workshop,
+            self._lookup,
+            host=self._host,
+            bring_back=self._bring_back,
+            changed=self._unsettle,
+        )
 
     def take_warnings(self) -> tuple[str, ...]:
         """What had to be repaired since the last call."""
@@ -242,32 +251,27 @@ class Images:
 
     async def complete(
         self, reference: str, *, progress: Callable[[PullProgress], None] = lambda _: None
-    ) -> Reference | None:
+    ) -> tuple[Reference, ...]:
         """Have all blobs of an image that is here: those that were dropped are fetched again.
 
-        Gives where they were fetched from; None when nothing was missing.
+        Gives where they were fetched from; nothing when nothing was missing.
         """
         entry = await self._workshop.in_thread(self._lookup.whole_entry, reference)
         if entry is None:
             raise NotFound(f"image {reference} is not here")
 
-        store = self._workshop.store
         with step(f"complete {reference}"), self._workshop.pins.held() as pins:
-            await pins.add((await self._workshop.in_thread(Reach, store, entry)).digests)
-            missing = await self._workshop.in_thread(dropped, store, entry)
-            if not missing:
-                return None
+            reach = await self._workshop.in_thread(Reach, self._workshop.store, entry)
+            await pins.add(reach.digests)
+            return await self._bring_back(entry, progress)
 
-            source = await self._workshop.in_thread(origin, store, entry)
-            await refetch(
-                self._workshop,
-                self._registries,
-                missing,
-                source=source,
-                report=progress,
-            )
-        self._unsettle()
-        return source
+    async def _bring_back(
+        self, entry: Descriptor, progress: Callable[[PullProgress], None] = lambda _: None
+    ) -> tuple[Reference, ...]:
+        sources = await bring_back(self._workshop, self._registries, entry, report=progress)
+        if sources:
+            self._unsettle()
+        return sources
 
     async def login(
         self, registry: str, *, user: str, password: str, stack: str | None = None

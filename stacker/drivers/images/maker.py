@@ -19,6 +19,7 @@ from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.made_layer import MadeLayer
 from stacker.drivers.images.new_image import add_image
 from stacker.drivers.images.pins import PinSet
+from stacker.drivers.images.refetch import BringBack
 from stacker.drivers.images.rewrite import Rewriter
 from stacker.drivers.images.sources import compression_of
 from stacker.drivers.images.steps import on_disk, step
@@ -40,8 +41,9 @@ PIECES_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Base:
-    """What a new image goes on from; all of it empty where it begins."""
+    """What a new image goes on from."""
 
+    entry: Descriptor
     config: bytes
     layers: tuple[Descriptor, ...]
     diff_ids: tuple[Digest, ...]
@@ -49,8 +51,15 @@ class _Base:
 
 class Maker:
     def __init__(
-        self, workshop: Workshop, lookup: Lookup, *, host: Platform, changed: Callable[[], None]
+        self,
+        workshop: Workshop,
+        lookup: Lookup,
+        *,
+        host: Platform,
+        bring_back: BringBack,
+        changed: Callable[[], None],
     ) -> None:
+        self._bring_back = bring_back
         self._workshop = workshop
         self._lookup = lookup
         self._host = host
@@ -91,7 +100,10 @@ class Maker:
         compression: str,
         options: TreeOptions,
     ) -> Image:
-        """Make an image of another and what a container has changed over it."""
+        """Make an image of another and what a container has changed over it.
+
+        Blobs of the base that were dropped are fetched again.
+        """
         with step(f"commit {reference}"):
             base = await self._workshop.in_thread(self._base, base_id)
             return await self._make(
@@ -126,6 +138,9 @@ class Maker:
         below = base.diff_ids if base else ()
         with self._workshop.pins.held() as pins:
             await pins.add((*(layer.digest for layer in before), *below, *chain_ids(below)))
+            if base is not None:
+                # what is made here is whole: its base may lose its name, or be removed for room
+                await self._bring_back(base.entry)
             layer, diff_id = await self._layer(pieces, packed, pins)
             entry = await add_image(
                 self._workshop,
@@ -167,7 +182,8 @@ class Maker:
             replace(layer, media_type=media_types.as_oci(layer.media_type))
             for layer in manifest.layers
         )
-        return _Base(config=config, layers=layers, diff_ids=image_config.parse(config).diff_ids)
+        diff_ids = image_config.parse(config).diff_ids
+        return _Base(entry=entry, config=config, layers=layers, diff_ids=diff_ids)
 
 
 def _feed_some(made: MadeLayer, source: Iterator[bytes]) -> bool:

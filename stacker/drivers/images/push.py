@@ -10,7 +10,7 @@ from stacker.base.errors import Corrupt, Invalid, NotFound, StackerError
 from stacker.drivers.images import catalog
 from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.reach import Reach
-from stacker.drivers.images.refetch import dropped, origin, refetch
+from stacker.drivers.images.refetch import dropped, origins, refetch
 from stacker.drivers.images.registry.registries import PUSH, Registries
 from stacker.drivers.images.registry.repository import Repository
 from stacker.drivers.images.registry.uploads import Content
@@ -82,10 +82,6 @@ async def _bring_back(
         for blob in await workshop.in_thread(dropped, workshop.store, entry)
         if media_types.is_distributable(blob.media_type) and not await repository.has_blob(blob)
     ]
-    if not wanted:
-        return
-
-    source = await workshop.in_thread(origin, workshop.store, entry)
 
     def tell(blob: str, note: str) -> None:
         progress(PushProgress(reference=str(target), blob=blob, state=PushState.WAITING, note=note))
@@ -94,9 +90,11 @@ async def _bring_back(
         if pulled.note:
             tell(pulled.layer, pulled.note)
 
-    for blob in wanted:
-        tell(str(blob.digest), f"not here any more: fetched again from {source}")
-    await refetch(workshop, registries, wanted, source=source, report=report)
+    sources = await workshop.in_thread(origins, workshop.store, entry, wanted)
+    for source, blobs in sources.items():
+        for blob in blobs:
+            tell(str(blob.digest), f"not here any more: fetched again from {source}")
+        await refetch(workshop, registries, blobs, source=source, report=report)
 
 
 class StoreOrigin:

@@ -1,12 +1,12 @@
 """Blobs that have to go out as they came, and are here no more: fetched again from where they came.
 
 Containers need the layers only; the blobs may have been dropped for the room they take. Called by a
-push, and before images are saved.
+push, and before images are saved or built upon.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from stacker.base.errors import NotFound, StackerError
 from stacker.drivers.images import catalog
@@ -17,25 +17,65 @@ from stacker.drivers.images.store import Store
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci import documents
 from stacker.oci.descriptor import Descriptor
+from stacker.oci.digest import Digest
 from stacker.oci.progress import PullProgress, PullState
 from stacker.oci.reference import Reference
+
+BringBack = Callable[[Descriptor], Awaitable[tuple[Reference, ...]]]
+"""`bring_back` for one store and its registries: what those are given who know no registry."""
+
+
+async def bring_back(
+    workshop: Workshop,
+    registries: Registries,
+    entry: Descriptor,
+    *,
+    report: Callable[[PullProgress], None] = lambda _: None,
+) -> tuple[Reference, ...]:
+    """Have all blobs of an image, which the caller has pinned; from where they were fetched."""
+    store = workshop.store
+    missing = await workshop.in_thread(dropped, store, entry)
+    sources = await workshop.in_thread(origins, store, entry, missing)
+    for source, blobs in sources.items():
+        await refetch(workshop, registries, blobs, source=source, report=report)
+    return tuple(sources)
 
 
 def dropped(store: Store, entry: Descriptor) -> tuple[Descriptor, ...]:
     """The blobs of an image's layers that are not here. Blocks."""
-    try:
-        manifest = documents.parse_manifest(store.read_document(entry), expected=entry.media_type)
-    except StackerError:
-        return ()  # it is no image, or damaged: whoever reads it says so
-    return tuple(layer for layer in manifest.layers if not store.has_blob(layer))
+    return tuple(layer for layer in _layers(store, entry) if not store.has_blob(layer))
 
 
-def origin(store: Store, entry: Descriptor) -> Reference:
-    """Where an image was pulled from, under this name or another that it has here. Blocks."""
-    for other in (entry, *store.catalog.entries()):
-        if other.digest == entry.digest and catalog.SOURCE_DIGEST in other.annotations:
-            return Reference.parse(catalog.name_of(other))
-    raise NotFound("blobs of it are not here any more, and it came from no registry")
+def origins(
+    store: Store, entry: Descriptor, blobs: Sequence[Descriptor]
+) -> dict[Reference, list[Descriptor]]:
+    """Where blobs of an image can be fetched, each from one place. Blocks.
+
+    From where the image came, under this name or another that it has here; or from where an image
+    came that has the same layer, as the base of one that was made here.
+    """
+    if not blobs:
+        return {}
+
+    places: dict[Digest, Reference] = {}
+    # the sort is stable: first this very entry, then the image's other names, then other images
+    others = sorted(store.catalog.entries(), key=lambda other: other.digest != entry.digest)
+    for origin, layer in _pulled(store, (entry, *others)):
+        places.setdefault(layer.digest, origin)
+
+    found: dict[Reference, list[Descriptor]] = {}
+    for blob in blobs:
+        if blob.digest not in places:
+            raise NotFound(
+                f"blob {blob.digest.short} is not here any more, and it came from no registry"
+            )
+        found.setdefault(places[blob.digest], []).append(blob)
+    return found
+
+
+def fetchable(store: Store) -> frozenset[Digest]:
+    """The blobs that `origins` has a place for. Blocks."""
+    return frozenset(layer.digest for _, layer in _pulled(store, store.catalog.entries()))
 
 
 async def refetch(
@@ -53,3 +93,19 @@ async def refetch(
             with step(f"blob {blob.digest.short}"):
                 await download.have(blob, diff_id=None)
         download.tell(PullState.DONE)
+
+
+def _pulled(store: Store, entries: Sequence[Descriptor]) -> Iterator[tuple[Reference, Descriptor]]:
+    """The layers of those that came from a registry, each with its image's place there."""
+    for entry in entries:
+        if (origin := catalog.origin_of(entry)) is not None:
+            for layer in _layers(store, entry):
+                yield origin, layer
+
+
+def _layers(store: Store, entry: Descriptor) -> tuple[Descriptor, ...]:
+    try:
+        data = store.read_document(entry)
+        return documents.parse_manifest(data, expected=entry.media_type).layers
+    except StackerError:
+        return ()  # it is no image, or damaged: whoever reads it says so

@@ -1,6 +1,7 @@
 """Images that are here, looked at and named: tag, detail, verify, save.
 
-Called by the engine through `Images.shelf`. Nothing here asks a registry or makes content.
+Called by the engine through `Images.shelf`. Nothing here makes content, or asks a registry; what
+has been dropped of an image that is saved is brought back by whoever can.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 from stacker.base.errors import Invalid, NotFound, StackerError
 from stacker.drivers.images import catalog, save
 from stacker.drivers.images.lookup import Lookup
+from stacker.drivers.images.pins import PinSet
+from stacker.drivers.images.refetch import BringBack
 from stacker.drivers.images.steps import step
 from stacker.drivers.images.verify import Look, steps
 from stacker.drivers.images.workshop import Workshop
@@ -27,10 +30,18 @@ _DONE = object()
 
 
 class Shelf:
-    def __init__(self, workshop: Workshop, lookup: Lookup, *, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        workshop: Workshop,
+        lookup: Lookup,
+        *,
+        bring_back: BringBack,
+        changed: Callable[[], None],
+    ) -> None:
         """`changed` is told whenever something has to be brought to the disk."""
         self._workshop = workshop
         self._lookup = lookup
+        self._bring_back = bring_back
         self._changed = changed
 
     async def tag(self, source: str, target: str) -> Image:
@@ -79,8 +90,7 @@ class Shelf:
         """Put images into an OCI layout, beside what it has; it is made where there is none."""
         entries = [await self._entry(reference) for reference in references]
         with self._workshop.pins.held() as pins, step(f"save {folder}"):
-            for entry in entries:
-                await pins.add(await self._workshop.in_thread(self._parts, entry))
+            await self._hold(entries, pins)
             await self._workshop.in_thread(save.write_layout, self._workshop.store, entries, folder)
 
     async def archive(self, references: Sequence[str], form: str) -> AsyncIterator[bytes]:
@@ -90,10 +100,15 @@ class Shelf:
         """
         entries = [await self._entry(reference) for reference in references]
         with self._workshop.pins.held() as pins, step("save"):
-            for entry in entries:
-                await pins.add(await self._workshop.in_thread(self._parts, entry))
+            await self._hold(entries, pins)
             async for piece in save.archive(self._workshop, entries, form=form):
                 yield piece
+
+    async def _hold(self, entries: Sequence[Descriptor], pins: PinSet) -> None:
+        """Keep all that is saved, and have it: what `complete` has fetched may be dropped since."""
+        for entry in entries:
+            await pins.add(await self._workshop.in_thread(self._parts, entry))
+            await self._bring_back(entry)
 
     async def _entry(self, reference: str) -> Descriptor:
         entry = await self._workshop.in_thread(self._lookup.whole_entry, reference)
@@ -170,6 +185,9 @@ def _renamed(entry: Descriptor, name: Reference) -> Descriptor:
     annotations = {**entry.annotations, catalog.REF_NAME: str(name)}
     old = catalog.name_of(entry)
     if not old or Reference.parse(old).name != name.name:
+        # the old name may go, and blobs that were dropped are still to be had from there
+        if (origin := catalog.origin_of(entry)) is not None:
+            annotations[catalog.SOURCE_NAME] = str(origin)
         annotations.pop(catalog.SOURCE_DIGEST, None)
         annotations.pop(catalog.ASKED_AT, None)
     return dataclasses.replace(entry, annotations=annotations)

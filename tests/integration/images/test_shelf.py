@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stacker.base.errors import Invalid, NotFound, StackerError
+from stacker.base.errors import Invalid, NotFound
 from stacker.drivers.images.images import Images
 from stacker.oci import history
 from stacker.oci.image import LayerFormat
@@ -217,14 +217,18 @@ async def test_dropped_blobs_come_back_before_a_save(
     await images.shelf.tag(name, NAME)
     whole = await archive_of(images, NAME, form=form)
     dropped = [layer.descriptor.digest for layer in (await images.shelf.detail(NAME)).layers[1:3]]
-    for digest in dropped:
-        (root / "images/blobs/sha256" / digest.hex).unlink()
-    assert await images.find(NAME)  # a container needs its layers only
-    pieces = images.shelf.archive([NAME], form)
-    with pytest.raises(StackerError, match="no such file"):
-        await anext(pieces)
 
-    scripted.seen.clear()
+    def drop() -> None:
+        for digest in dropped:
+            (root / "images/blobs/sha256" / digest.hex).unlink()
+        scripted.seen.clear()
+
+    drop()
+    assert await images.find(NAME)  # a container needs its layers only
+    # what has gone since `complete` is fetched too, though nobody is told
+    assert await archive_of(images, NAME, form=form) == whole
+    await images.remove(name)  # a name given here knows where the image came from
+    drop()
     events: list[PullProgress] = []
     await images.complete(NAME, progress=events.append)
     fetched = {event.layer for event in events if event.state is PullState.DOWNLOADING}
@@ -233,7 +237,7 @@ async def test_dropped_blobs_come_back_before_a_save(
     assert scripted.count("/blobs/") == 2
     assert not scripted.count("/manifests/")
     assert await archive_of(images, NAME, form=form) == whole
-    assert await images.find(name) == image
+    assert (await images.find(NAME)).layers == image.layers  # type: ignore[union-attr]
     scripted.seen.clear()
     await images.complete(NAME)
     assert scripted.seen == []
