@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 WAITS = True
 HELP = """RECLAIMABLE is what `stacker prune --all` gives back; of volumes, what belongs to no stack
-that is declared. A layer that several images share is counted once."""
+that is declared. A layer that several images share is counted once. `compressed` is that part
+of images that no container reads and a registry has: `stacker prune --blobs` drops it."""
 EXAMPLES = """examples:
   stacker df
   stacker df -v
@@ -57,6 +58,7 @@ def _totals(found: DiskUsage) -> list[tuple[str, ...]]:
             size(found.images_bytes),
             size(free),
         ),
+        ("compressed", "-", "-", "-", size(found.droppable_bytes)),
         ("downloads", "-", "-", size(found.partial_bytes), "-"),
         (
             "containers",

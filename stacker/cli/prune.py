@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 WAITS = True
 HELP = """Without options: images whose tag has moved on, and content that no image needs. What a
 container was made of, what a declared stack names, and what is mounted, always stays. Volumes and
-containers are not touched."""
+containers are not touched. With --blobs also the compressed layers of images that came from a
+registry: containers need the unpacked ones only, and push and save fetch them again."""
 EXAMPLES = """examples:
   stacker prune
   stacker prune --unused-for 30d    also what nothing has used for a month
   stacker prune --all               also everything that nothing uses now
+  stacker prune --blobs             also compressed layers that a registry has
 """
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -32,14 +34,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unused-for", type=_age, metavar="AGE", help="what nothing has used for so long: 12h, 30d"
     )
+    parser.add_argument(
+        "--blobs", action="store_true", help="also compressed layers that can be fetched again"
+    )
 
 
 def run(call: Call) -> int:
     arguments = call.arguments
-    wanted = PruneRequest(unused_for_s=0.0 if arguments.all else arguments.unused_for)
+    wanted = PruneRequest(
+        unused_for_s=0.0 if arguments.all else arguments.unused_for, blobs=arguments.blobs
+    )
     operation = call.connect_or_start().prune(wanted)
     pruned = decode(PrunedReply, progress.follow(operation), lenient=True)
     output.lines(f"{', '.join(row.references)}: {row.cause}" for row in pruned.images)
+    if arguments.blobs:
+        notes.note(
+            f"{pruned.dropped_blobs} compressed layers ({size(pruned.dropped_bytes)}) dropped; "
+            "push and save fetch them again"
+        )
     notes.note(f"{size(pruned.size_bytes)} are free again")
     return Exit.OK
 

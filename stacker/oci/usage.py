@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,22 @@ class StoreUsage:
     """All content, each file counted once, whether an image needs it or not."""
     unneeded_bytes: int
     """Of these, what no image needs: the next collection removes it."""
+    droppable_bytes: int
+    """Of these, compressed blobs that no container reads, and that a registry has."""
     partial_bytes: int
     """Downloads under way, and those that were interrupted and can be resumed."""
     disk_bytes: int
     """Of the file system that the store lies on."""
     available_bytes: int
+
+
+class BlobPolicy(Enum):
+    """When the compressed blobs of layers go that can be had again, and that no container reads."""
+
+    KEEP = "keep"
+    FOR_ROOM = "for room"
+    """When the upper mark is passed, before any image goes for it."""
+    NOW = "now"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +83,7 @@ class Retention:
     """... until no more than this share is in use."""
     only_from_registries: bool = False
     """None of those that only this store may have."""
+    blobs: BlobPolicy = BlobPolicy.KEEP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +94,22 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """Compressed blobs of layers that went while their images stay."""
+
+    blobs: int
+    size_bytes: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
     images: tuple[Removed, ...]
+    dropped: Dropped | None
     files: int
+    """All that went, the dropped blobs among it."""
     size_bytes: int
+    """Of them."""
 
 
 def expired(
@@ -108,15 +133,32 @@ def next_to_go(
 
     `reached` says that the upper mark has been passed, so that removing goes on to the lower one.
     """
-    if retention.full_at is None or not usage.disk_bytes:
+    if retention.full_at is None:
+        return None
+    cause = _too_full(usage, retention.until if reached else retention.full_at)
+    unused = [image for image in usage.images if _may_go(image, retention)]
+    if cause is None or not unused:
+        return None
+    return min(unused, key=lambda image: image.used_at), cause
+
+
+def blobs_go(usage: StoreUsage, retention: Retention) -> str | None:
+    """Why compressed blobs that can be had again go now; None: they stay."""
+    match retention.blobs:
+        case BlobPolicy.KEEP:
+            return None
+        case BlobPolicy.NOW:
+            return "that was asked for"
+        case BlobPolicy.FOR_ROOM:
+            return _too_full(usage, retention.full_at)
+
+
+def _too_full(usage: StoreUsage, mark: float | None) -> str | None:
+    """What to say where so much of the file system is in use, or more."""
+    if mark is None or not usage.disk_bytes:
         return None
     full = 1 - usage.available_bytes / usage.disk_bytes
-    if full < (retention.until if reached else retention.full_at):
-        return None
-    unused = [image for image in usage.images if _may_go(image, retention)]
-    if not unused:
-        return None
-    return min(unused, key=lambda image: image.used_at), f"the disk is {full:.0%} full"
+    return None if full < mark else f"the disk is {full:.0%} full"
 
 
 def _may_go(image: ImageUsage, retention: Retention) -> bool:

@@ -10,6 +10,8 @@ class PruneRequest(Message):
     """Images whose tag has moved on."""
     unused_for_s: float | None = None
     """Images that nothing has used for so long; 0: all that nothing uses now."""
+    blobs: bool = False
+    """Compressed blobs of layers, where a registry has them: push and save fetch them again."""
 
 
 class ImageUsageRow(Message):
@@ -46,6 +48,8 @@ class DiskUsage(Message):
     """All content of images, each file counted once."""
     unneeded_bytes: int
     """Of these, what no image needs."""
+    droppable_bytes: int = 0
+    """Of these, what a prune of blobs drops."""
     partial_bytes: int
     """Downloads under way, and interrupted ones that can be resumed."""
     containers: tuple[ContainerUsageRow, ...] = ()
@@ -63,5 +67,9 @@ class PrunedRow(Message):
 
 class PrunedReply(Message):
     images: tuple[PrunedRow, ...] = ()
+    dropped_blobs: int = 0
+    """Compressed layers that went while their images stay."""
+    dropped_bytes: int = 0
     files: int = 0
+    """All that went, the dropped blobs among it."""
     size_bytes: int = 0

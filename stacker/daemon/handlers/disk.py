@@ -9,7 +9,7 @@ from stacker.daemon import operation
 from stacker.daemon.answering import json_reply
 from stacker.daemon.context import context_of
 from stacker.daemon.reading import read_body
-from stacker.oci.usage import Retention
+from stacker.oci.usage import BlobPolicy, Retention
 from stacker.wire import disk as wire
 from stacker.wire.message import Message
 
@@ -32,6 +32,7 @@ async def usage(request: web.Request) -> web.StreamResponse:
             ),
             images_bytes=images.size_bytes,
             unneeded_bytes=images.unneeded_bytes,
+            droppable_bytes=images.droppable_bytes,
             partial_bytes=images.partial_bytes,
             containers=tuple(
                 wire.ContainerUsageRow(
@@ -62,7 +63,11 @@ async def prune(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, wire.PruneRequest)
     if body.unused_for_s is not None and body.unused_for_s < 0:
         raise Invalid("a time that is below zero is none")
-    retention = Retention(untagged=body.untagged, unused_for_s=body.unused_for_s)
+    retention = Retention(
+        untagged=body.untagged,
+        unused_for_s=body.unused_for_s,
+        blobs=BlobPolicy.NOW if body.blobs else BlobPolicy.KEEP,
+    )
 
     async def work() -> Message:
         pruned = await engine.disk.prune(retention)
@@ -73,6 +78,8 @@ async def prune(request: web.Request) -> web.StreamResponse:
                 )
                 for each in pruned.images
             ),
+            dropped_blobs=pruned.dropped.blobs if pruned.dropped else 0,
+            dropped_bytes=pruned.dropped.size_bytes if pruned.dropped else 0,
             files=pruned.files,
             size_bytes=pruned.size_bytes,
         )

@@ -17,6 +17,7 @@ from stacker.base.errors import Invalid
 from stacker.drivers.images import catalog
 from stacker.drivers.images.directory.remove import remove_tree
 from stacker.drivers.images.reach import Reach, of_id
+from stacker.drivers.images.spare_blobs import spare_blobs
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
 from stacker.oci.digest import Digest
@@ -63,6 +64,7 @@ def measure(store: Store, *, in_use: Collection[str] = ()) -> StoreUsage:
         images=tuple(_usage(store, each, sizes, users, in_use) for each in found),
         size_bytes=sum(sizes.values()),
         unneeded_bytes=sum(size for digest, size in sizes.items() if not users[digest]),
+        droppable_bytes=sum(spare_blobs(store).values()),
         partial_bytes=partial,
         disk_bytes=disk.f_blocks * disk.f_frsize,
         available_bytes=disk.f_bavail * disk.f_frsize,

@@ -36,7 +36,7 @@ class Unsynced:
 
     def publish(self, fresh: Path, final: Path) -> None:
         """Rename a whole file into place, marked as not yet durable."""
-        mark = self._folder / str(final.relative_to(self._root)).replace("/", _SEPARATOR)
+        mark = self._mark_of(final)
         with self._lock:
             mark.write_bytes(self._boot_id)
             try:
@@ -46,6 +46,10 @@ class Unsynced:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
                 remove_tree(fresh)
+
+    def is_marked(self, file: Path) -> bool:
+        """Whether a power cut may still take a file that is in place."""
+        return self._mark_of(file).exists()
 
     def pending(self) -> list[Path]:
         with self._lock:
@@ -86,6 +90,9 @@ class Unsynced:
                 # a file that was collected and published anew meanwhile has not been synced
                 if _changed_at(mark) == changed_at:
                     mark.unlink(missing_ok=True)
+
+    def _mark_of(self, file: Path) -> Path:
+        return self._folder / str(file.relative_to(self._root)).replace("/", _SEPARATOR)
 
     def named_by(self, mark: Path) -> Path:
         """The file that a mark stands for."""

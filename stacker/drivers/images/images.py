@@ -54,7 +54,7 @@ from stacker.oci.image import Image, LayerFormat
 from stacker.oci.platform import Platform
 from stacker.oci.progress import PullProgress, PullState, PushProgress
 from stacker.oci.reference import Reference, parse_registry
-from stacker.oci.usage import Pruned, Retention, StoreUsage
+from stacker.oci.usage import BlobPolicy, Pruned, Retention, StoreUsage
 
 POLICIES = {
     "always": "always",
@@ -329,6 +329,9 @@ class Images:
 
         What is in use stays, and is noted as used now: an image's age is the time since then.
         """
+        if retention.blobs is not BlobPolicy.KEEP:
+            # a blob goes when its layer can no longer be lost in a power cut
+            await self._settle_or_warn()
         async with self._workshop.pins.frozen() as pinned:
             pruned = await self._workshop.in_thread(
                 prune,

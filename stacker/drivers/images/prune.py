@@ -1,13 +1,18 @@
-"""Removing images that nothing uses: by name, by age, and for room on the disk. Blocks."""
+"""Removing images that nothing uses: by name, by age, and for room on the disk. Blocks.
+
+For room, compressed blobs go first, which costs containers nothing; images where the disk is still
+too full then.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from stacker.drivers.images.collect import collect, measure
+from stacker.drivers.images.spare_blobs import drop_blobs
 from stacker.drivers.images.store import Store
 from stacker.oci.digest import Digest
-from stacker.oci.usage import ImageUsage, Pruned, Removed, Retention, expired, next_to_go
+from stacker.oci.usage import ImageUsage, Pruned, Removed, Retention, blobs_go, expired, next_to_go
 
 
 def prune(
@@ -26,6 +31,12 @@ def prune(
     images = [_remove(store, *each) for each in expired(usage.images, retention, now=now)]
     collected = collect(store, pinned=pinned, in_use=in_use)
     files, size_bytes = collected.files, collected.size_bytes
+    dropped = None
+    if cause := blobs_go(measure(store, in_use=in_use), retention):
+        dropped = drop_blobs(store, pinned=pinned, cause=cause)
+    if dropped is not None:
+        files += dropped.blobs
+        size_bytes += dropped.size_bytes
     reached = False
     while going := next_to_go(measure(store, in_use=in_use), retention, reached=reached):
         reached = True
@@ -33,7 +44,7 @@ def prune(
         collected = collect(store, pinned=pinned, in_use=in_use)
         files += collected.files
         size_bytes += collected.size_bytes
-    return Pruned(images=tuple(images), files=files, size_bytes=size_bytes)
+    return Pruned(images=tuple(images), dropped=dropped, files=files, size_bytes=size_bytes)
 
 
 def _remove(store: Store, image: ImageUsage, cause: str) -> Removed:

@@ -66,6 +66,7 @@ def test_for_room(available: int, reached: bool, gone: ImageUsage | None) -> Non
         images=(TAGGED, MOVED, USED),
         size_bytes=0,
         unneeded_bytes=0,
+        droppable_bytes=0,
         partial_bytes=0,
         disk_bytes=100,
         available_bytes=available,
