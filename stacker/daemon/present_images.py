@@ -48,7 +48,11 @@ def verified_reply(found: Iterable[Verified]) -> wire.VerifiedImages:
     return wire.VerifiedImages(
         images=tuple(
             wire.VerifiedRow(
-                reference=each.reference, size_bytes=each.size_bytes, damages=each.damages
+                reference=each.reference,
+                size_bytes=each.size_bytes,
+                damages=each.damages,
+                dropped=each.dropped,
+                not_compared=each.not_compared,
             )
             for each in found
         )

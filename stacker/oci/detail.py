@@ -41,3 +41,7 @@ class Verified:
     """That were read."""
     damages: tuple[str, ...]
     """Each one thing that is not what its digest says; empty: all is well."""
+    dropped: tuple[str, ...] = ()
+    """Blobs that are not here, which containers do not need and a registry has."""
+    not_compared: tuple[str, ...] = ()
+    """Of these, those whose layers have no seal either: there is nothing to compare them with."""

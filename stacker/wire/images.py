@@ -224,6 +224,10 @@ class VerifiedRow(Message):
     size_bytes: int
     """That were read."""
     damages: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """Blobs that are not here, which containers do not need and a registry has."""
+    not_compared: tuple[str, ...] = ()
+    """Of these, those whose layers could not be compared with anything."""
 
 
 class VerifiedImages(Message):

@@ -19,6 +19,7 @@ from stacker.drivers.images import catalog
 from stacker.drivers.images.descend import Descent
 from stacker.drivers.images.download import Download
 from stacker.drivers.images.pins import PinSet
+from stacker.drivers.images.refetch import fetchable
 from stacker.drivers.images.registry.patience import Patience
 from stacker.drivers.images.registry.repository import FetchedDocument
 from stacker.drivers.images.registry.retry import retrying
@@ -90,7 +91,8 @@ class Pull:
         )
         diff_ids = await self._config(manifest)
         await self._pins.add((*diff_ids, *chain_ids(diff_ids)))
-        layers = tuple(zip(manifest.layers, diff_ids, strict=True))
+        pairs = zip(manifest.layers, diff_ids, strict=True)
+        layers = await self._in_thread(self._lacking, tuple(pairs))
         await self._in_thread(check_space, self._store, layers)
         limiter = CapacityLimiter(LAYERS_AT_ONCE)
         await run_all(
@@ -172,6 +174,20 @@ class Pull:
                 raise NotFound(f"the image is for {config.platform}, not for {self._platform}")
 
         return config.diff_ids
+
+    def _lacking(
+        self, layers: tuple[tuple[Descriptor, Digest], ...]
+    ) -> tuple[tuple[Descriptor, Digest], ...]:
+        """All but those that are here, and whose blobs another pull has had and were dropped."""
+        known = fetchable(self._store)
+        lacking: list[tuple[Descriptor, Digest]] = []
+        for descriptor, diff_id in layers:
+            here = self._store.unpacked.get(diff_id) is not None
+            if here and descriptor.digest in known and not self._store.has_blob(descriptor):
+                self._download.tell(PullState.PRESENT, descriptor, current=descriptor.size)
+            else:
+                lacking.append((descriptor, diff_id))
+        return tuple(lacking)
 
     async def _layer(
         self, descriptor: Descriptor, diff_id: Digest, limiter: CapacityLimiter

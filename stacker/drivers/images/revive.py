@@ -28,14 +28,15 @@ async def revive(workshop: Workshop, entry: Descriptor, pins: PinSet) -> bool:
 
     blobs, diff_ids = found
     await pins.add((*(blob.digest for blob in blobs), *diff_ids, *chain_ids(diff_ids)))
-    if not all(map(workshop.store.has_blob, blobs)):
+    store = workshop.store
+    layers = tuple(zip(blobs, diff_ids, strict=True))
+    # a blob may have been dropped that no layer has to be made of
+    lacking = [each for each in layers if store.unpacked.get(each[1]) is None]
+    if not all(store.has_blob(blob) for blob, _ in lacking):
         return False
 
     try:
-        await run_all(
-            partial(_layer, workshop, blob, diff_id)
-            for blob, diff_id in zip(blobs, diff_ids, strict=True)
-        )
+        await run_all(partial(_layer, workshop, blob, diff_id) for blob, diff_id in lacking)
     except Corrupt:
         return False  # a pull brings it again, or says what is wrong with it
 

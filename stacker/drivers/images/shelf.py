@@ -80,7 +80,7 @@ class Shelf:
 
         with self._workshop.pins.held() as pins, step(f"verify {reference}"):
             await pins.add(await self._workshop.in_thread(self._parts_of_any, entry))
-            look = Look(self._workshop.store)
+            look = await self._workshop.in_thread(Look, self._workshop.store)
             pending = steps(self._workshop.store, entry, look)
             while await self._workshop.in_thread(next, pending, _DONE) is not _DONE:
                 pass  # a layer a turn: whoever cancels waits for one at most

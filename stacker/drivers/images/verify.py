@@ -2,7 +2,8 @@
 
 A layer's file that the kernel watches over is read, and that is all. Another is compared with what
 its blob gives when it is made anew: it has no digest of its own, but making it is a function of the
-archive's bytes, as making corrections is one of the layers. Blocks.
+archive's bytes, as making corrections is one of the layers. Where the blob has been dropped, the
+seal is all that there is. Blocks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from stacker.base.errors import StackerError
 from stacker.drivers.images.layer_complete import complete_layer
 from stacker.drivers.images.layers import LayerResult
+from stacker.drivers.images.refetch import fetchable
 from stacker.drivers.images.seals import is_intact
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
@@ -67,8 +69,11 @@ class Look:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._fetchable = fetchable(store)
         self._size = 0
         self._damages: list[str] = []
+        self._dropped: list[str] = []
+        self._not_compared: list[str] = []
 
     def passes(self, what: str, check: Callable[[], str | None]) -> bool:
         """Carry out one check; what it says, or raises, is noted."""
@@ -81,7 +86,13 @@ class Look:
         return wrong is None
 
     def found(self, reference: str) -> Verified:
-        return Verified(reference=reference, size_bytes=self._size, damages=tuple(self._damages))
+        return Verified(
+            reference=reference,
+            size_bytes=self._size,
+            damages=tuple(self._damages),
+            dropped=tuple(self._dropped),
+            not_compared=tuple(self._not_compared),
+        )
 
     def blob(
         self, descriptor: Descriptor, feed: Callable[[bytes], None] | None = None
@@ -104,9 +115,16 @@ class Look:
     def layer(self, descriptor: Descriptor, diff_id: Digest) -> str | None:
         """Read the layer, or make it anew from its blob and compare."""
         kept = self._store.unpacked.get(diff_id)
-        if kept is not None and is_intact(kept.path):
+        sealed = kept is not None and is_intact(kept.path)
+        dropped = kept is not None and self._is_dropped(descriptor)
+        if dropped:
+            self._dropped.append(str(descriptor.digest))
+            if not sealed:
+                self._not_compared.append(str(descriptor.digest))
+                return None
+        if kept is not None and sealed:
             self._hash(kept.path)
-            return self.blob(descriptor)
+            return None if dropped else self.blob(descriptor)
 
         made: LayerResult | None = None
         builder = self._store.unpacked.builder(
@@ -149,6 +167,11 @@ class Look:
             return None if same else "they differ from what the layers give"
         finally:
             discard(fresh)
+
+    def _is_dropped(self, descriptor: Descriptor) -> bool:
+        """Whether a blob is gone, and a push or a save would fetch it again."""
+        path = self._store.places.blob(descriptor.digest)
+        return descriptor.digest in self._fetchable and not path.exists()
 
     def _hash(self, path: Path) -> bytes:
         """Of the file, or of the archive that the directory would make."""
