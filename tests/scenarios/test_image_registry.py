@@ -12,7 +12,7 @@ from tests.registries.debian import DebianRegistry, debian_registry, run
 from tests.registries.made import member, rich_layers, tar_of, umoci_layout
 from tests.registries.podman import podman
 from tests.scenarios.conftest import a_stacker
-from tests.support.supervisor import IMAGE, Stacker
+from tests.support.supervisor import IMAGE, Stacker, eventually
 
 pytestmark = pytest.mark.root
 
@@ -125,6 +125,40 @@ def test_what_was_dropped_is_fetched_again_and_told(
         assert done.returncode == 0, done.stderr
         assert f"not here any more: fetched again from {name}" in done.stderr
         assert digest_of(other, "dropped:1") == inspected["entry"]["digest"]
+
+
+def test_containers_do_without_the_blobs_that_prune_drops(
+    stacker: Stacker, registry: DebianRegistry, versions: tuple[Path, Path]
+) -> None:
+    publish(registry, versions[1], "pruned:1")
+    name = f"{registry.host}/pruned:1"
+    stacker.ok("image", "pull", name)
+    (inspected,) = json.loads(stacker.ok("image", "inspect", name))
+    blob = (
+        stacker.root / "images/blobs" / inspected["layers"][0]["blob"]["digest"].replace(":", "/")
+    )
+    eventually(lambda: stacker.json("df")["droppable_bytes"], what="a layer that is on the disk")
+    assert "compressed" in stacker.ok("df")
+    done = stacker("image", "prune", "--blobs")
+    assert done.returncode == 0, done.stderr
+    assert "compressed layers (" in done.stderr
+    assert "dropped; push and save fetch them again" in done.stderr
+    assert not blob.exists()
+    assert stacker.json("df")["droppable_bytes"] == 0
+
+    stacker.up(stack("pruned", name))
+    done = stacker("image", "verify", name)
+    assert done.returncode == 0, done.stderr
+    assert "damaged" not in done.stdout
+    (row,) = stacker.json("image", "verify", name)["images"]
+    assert row["dropped"] == [layer["blob"]["digest"] for layer in inspected["layers"]]
+
+    done = stacker("image", "commit", "pruned-web-1", "local/over:1")
+    assert done.returncode == 0, done.stderr
+    assert f"what was dropped of {name} is here again, from {registry.host}/" in done.stderr
+    assert blob.exists()
+    assert "0 compressed layers" in stacker("prune", "--blobs").stderr
+    stacker.ok("down", "-t", "0", "-p", "pruned")
 
 
 def test_a_lock_holds_though_the_tag_moves(

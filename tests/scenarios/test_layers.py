@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -13,8 +14,11 @@ from stacker.daemon.claim import claim
 from stacker.daemon.settings import Settings
 from stacker.daemon.wiring import running_engine
 from stacker.engine import keep_room
+from stacker.oci import pull_policy
 from stacker.oci.usage import Retention
 from stacker.plan.declaration import Declaration
+from tests.registries.made import TinyImage, member, tar_of
+from tests.registries.scripted import ScriptedRegistry
 from tests.scenarios.conftest import a_stacker
 from tests.support.slowness import SLOWNESS
 from tests.support.supervisor import IMAGE, Stacker, eventually
@@ -71,6 +75,34 @@ def short_path() -> Iterator[Path]:
     """A unix socket's path has no room for more than 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="sk-", dir="/tmp") as path:
         yield Path(path)
+
+
+async def test_compressed_layers_go_by_themselves(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any image, and though a container's image is among them; an event says so."""
+    monkeypatch.setattr(keep_room, "EVERY_S", 0.05)
+    room = replace(keep_room.RETENTION, full_at=0.0, until=0.0)
+    monkeypatch.setattr(keep_room, "RETENTION", Retention())
+    settings = Settings(root=short_path / "root", run=short_path / "run")
+    claimed = claim(settings, group_id=None)
+    async with ScriptedRegistry() as registry, running_engine(settings) as engine:
+        name = registry.add(image := TinyImage((tar_of(member("file", b"content" * 1000)),)))
+        await engine.registries.pull_images(
+            [name], platform=None, policy=pull_policy.parse("missing")
+        )
+        blob = short_path / "root/images/blobs" / image.layer_digests[0].replace(":", "/")
+        assert blob.exists()
+        monkeypatch.setattr(keep_room, "RETENTION", room)
+        with anyio.fail_after(20 * SLOWNESS):
+            async for event in engine.events(since=0, follow=True):
+                if event.kind == "image.dropped":
+                    break
+        assert not blob.exists()
+        assert event.message.startswith("1 compressed layers (")
+        assert event.message.endswith("% full; push and save fetch them again")
+        assert event.attributes["blobs"] == 1
+    del claimed
 
 
 async def test_what_nothing_uses_goes_by_itself(

@@ -15,6 +15,7 @@ import pytest
 
 from runtime.linux import loop, mount
 from stacker.drivers.images.images import Images
+from stacker.oci.usage import BlobPolicy, Retention
 from tests.integration.images.conftest import OpenImages, mounted_tree
 from tests.registries.debian import run
 from tests.registries.made import TinyImage, dependent_layers, member, tar_of
@@ -116,6 +117,23 @@ async def test_a_bit_that_the_disk_has_flipped(
         assert "input/output error" in damage
         with pytest.raises(OSError, match="Input/output error"):  # a container is not lied to
             await mounted_tree(image, tmp_path)
+
+
+async def test_a_dropped_blob_leaves_the_seal(
+    disk: Disk, scripted: ScriptedRegistry, open_images: OpenImages
+) -> None:
+    name = scripted.add(TinyImage((tar_of(member("data", MARK * 3)),)))
+    with disk.mounted():
+        images = open_images()
+        await images.ensure(name)
+        assert (await images.prune(Retention(blobs=BlobPolicy.NOW), in_use=[])).dropped
+        found = await images.shelf.verify(name)
+        assert (found.damages, found.not_compared, len(found.dropped)) == ((), (), 1)
+        assert found.size_bytes > len(MARK) * 3
+    disk.flip(MARK)
+    with disk.mounted():
+        (damage,) = (await open_images().shelf.verify(name)).damages
+        assert "input/output error" in damage
 
 
 async def test_another_file_in_its_place(

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from stacker.oci.usage import ImageUsage, Retention, StoreUsage, expired, next_to_go
+from stacker.oci.usage import (
+    BlobPolicy,
+    ImageUsage,
+    Retention,
+    StoreUsage,
+    blobs_go,
+    expired,
+    next_to_go,
+)
 
 TAGGED = ImageUsage(
     references=("a.io/x:1",),
@@ -51,6 +59,36 @@ def test_unique_is_what_removing_gives_back() -> None:
     assert TAGGED.unique_bytes == 60
 
 
+def usage_with(available: int) -> StoreUsage:
+    return StoreUsage(
+        images=(TAGGED, MOVED, USED),
+        size_bytes=0,
+        unneeded_bytes=0,
+        droppable_bytes=0,
+        partial_bytes=0,
+        disk_bytes=100,
+        available_bytes=available,
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "available", "goes"),
+    [
+        (BlobPolicy.KEEP, 0, False),
+        (BlobPolicy.FOR_ROOM, 11, False),
+        (BlobPolicy.FOR_ROOM, 10, True),
+        (BlobPolicy.NOW, 100, True),
+    ],
+)
+def test_blobs(policy: BlobPolicy, available: int, goes: bool) -> None:
+    cause = blobs_go(usage_with(available), Retention(full_at=0.9, blobs=policy))
+    assert (cause is not None) is goes
+
+
+def test_blobs_go_for_no_room_without_a_mark() -> None:
+    assert blobs_go(usage_with(0), Retention(blobs=BlobPolicy.FOR_ROOM)) is None
+
+
 @pytest.mark.parametrize(
     ("available", "reached", "gone"),
     [
@@ -62,15 +100,7 @@ def test_unique_is_what_removing_gives_back() -> None:
     ],
 )
 def test_for_room(available: int, reached: bool, gone: ImageUsage | None) -> None:
-    usage = StoreUsage(
-        images=(TAGGED, MOVED, USED),
-        size_bytes=0,
-        unneeded_bytes=0,
-        droppable_bytes=0,
-        partial_bytes=0,
-        disk_bytes=100,
-        available_bytes=available,
-    )
+    usage = usage_with(available)
     found = next_to_go(usage, Retention(full_at=0.9, until=0.8), reached=reached)
     assert (found[0] if found else None) == gone
     assert next_to_go(usage, Retention(), reached=reached) is None
