@@ -179,11 +179,17 @@ class Pull:
         self, layers: tuple[tuple[Descriptor, Digest], ...]
     ) -> tuple[tuple[Descriptor, Digest], ...]:
         """All but those that are here, and whose blobs another pull has had and were dropped."""
-        known = fetchable(self._store)
+        store = self._store
+        dropped = {
+            descriptor.digest
+            for descriptor, diff_id in layers
+            if store.unpacked.get(diff_id) is not None and not store.has_blob(descriptor)
+        }
+        if dropped:
+            dropped &= fetchable(store)
         lacking: list[tuple[Descriptor, Digest]] = []
         for descriptor, diff_id in layers:
-            here = self._store.unpacked.get(diff_id) is not None
-            if here and descriptor.digest in known and not self._store.has_blob(descriptor):
+            if descriptor.digest in dropped:
                 self._download.tell(PullState.PRESENT, descriptor, current=descriptor.size)
             else:
                 lacking.append((descriptor, diff_id))
