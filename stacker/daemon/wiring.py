@@ -146,6 +146,7 @@ async def running_engine(settings: Settings) -> AsyncGenerator[Engine]:
             ids_in_use=ranges_in_use,
             apparmor=str(apparmor),
             layers=str(layers),
+            seals=layers.seals,
         )
         if history.warning is not None:
             bus.emit("warning", history.warning)

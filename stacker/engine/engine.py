@@ -278,6 +278,10 @@ class Engine:
         return self._tools.layers
 
     @property
+    def seals(self) -> str:
+        return self._tools.seals
+
+    @property
     def is_empty(self) -> bool:
         return not self._loops
 

@@ -51,6 +51,8 @@ class Tools:
     """For ``stacker info``: the default profile of containers, or why there is none."""
     layers: str
     """For ``stacker info``: the form of layers on the disk, and how or why."""
+    seals: str
+    """For ``stacker info``: what the kernel watches over layers by, or why it does not."""
 
     def tell_warnings(self) -> None:
         """Tell what the image store had to set right."""

@@ -203,3 +203,5 @@ class Info(Message):
     """The profile of containers that name none, or ``unavailable (WHY)``."""
     layers: str = ""
     """How image layers lie on the disk: ``erofs (HOW IT IS MOUNTED)`` or ``directory (WHY)``."""
+    seals: str = ""
+    """What the kernel watches over layers by, ``fs-verity``, or ``none (WHY)``."""

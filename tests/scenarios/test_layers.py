@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -52,12 +53,18 @@ def works(stacker: Stacker, form: str) -> None:
 
 def test_as_this_host_can(stacker: Stacker) -> None:
     works(stacker, "erofs (")
+    seals = stacker.json("info")["seals"]
+    assert seals == "fs-verity" or re.fullmatch(r"none \(.+\)", seals)
+    unsynced = stacker.root / "unsynced"
+    eventually(lambda: not any(unsynced.iterdir()), what="layers that are on the disk")
+    assert bool(list(stacker.root.glob("layers/sha256/*.verity"))) == (seals == "fs-verity")
 
 
 def test_directories(busybox_tar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STACKER_LAYERS", "directory")
     with a_stacker(busybox_tar) as stacker:
         works(stacker, "directory (chosen)")
+        assert stacker.json("info")["seals"] == "none (only files can be sealed)"
         (layer,) = (stacker.root / "layers/sha256").glob("*.dir")
         assert (layer / "bin/vi").exists(), "a container has changed its layer"
         stacker.ok("down", "-t", "0", "-p", "layered")

@@ -67,5 +67,6 @@ async def info(request: web.Request) -> web.StreamResponse:
             ephemeral=context.settings.ephemeral,
             apparmor=context.engine.apparmor,
             layers=context.engine.layers,
+            seals=context.engine.seals,
         )
     )

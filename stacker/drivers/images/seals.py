@@ -8,6 +8,7 @@ beside it, so that one sealed file cannot take the place of another. Blocks.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,29 @@ from stacker.drivers.images.places import SUFFIXES
 from stacker.oci.image import LayerFormat
 
 SUFFIX = ".verity"
+
+_PROBE = ".probe-seal"
+"""Always the same: what somebody who was killed has left goes the next time."""
+_REASONS = {
+    errno.ENOTTY: "this kind of file system has no fs-verity",
+    errno.EOPNOTSUPP: "fs-verity is off in the kernel, or on this file system",
+}
+"""As https://docs.kernel.org/filesystems/fsverity.html explains the errors."""
+
+
+def why_not(directory: Path) -> str | None:
+    """Why files in `directory` cannot be sealed, found out by sealing one; None where they can."""
+    probe = directory / _PROBE
+    try:
+        probe.unlink(missing_ok=True)
+        try:
+            probe.write_bytes(b"stacker")
+            _measured(probe)
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        return _REASONS.get(error.errno or 0) or f"{error.strerror}"
+    return None
 
 
 def seal(files: Iterable[Path]) -> None:
@@ -40,11 +64,16 @@ def is_intact(file: Path) -> bool:
 
 
 def _seal(file: Path) -> None:
+    measured = _measured(file)
+    write_atomic(file.with_suffix(SUFFIX), measured.encode(), durable=False)
+
+
+def _measured(file: Path) -> str:
+    """Seal a file, and tell the kernel's digest of it."""
     fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         with contextlib.suppress(FileExistsError):  # killed before the digest was written down
             enable_verity(fd)
-        measured = measure_verity(fd)
+        return measure_verity(fd)
     finally:
         os.close(fd)
-    write_atomic(file.with_suffix(SUFFIX), measured.encode(), durable=False)

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from runtime.linux import loop, mount
+from stacker.drivers.images import seals
 from stacker.drivers.images.images import Images
 from stacker.oci.usage import BlobPolicy, Retention
 from tests.integration.images.conftest import OpenImages, mounted_tree
 from tests.registries.debian import run
 from tests.registries.made import TinyImage, dependent_layers, member, tar_of
 from tests.registries.scripted import ScriptedRegistry
+from tests.support.loop_disk import mounted_disk
 
 pytestmark = [
     pytest.mark.root,
@@ -40,18 +40,8 @@ class Disk:
         self._file = file
         self._root = root
 
-    @contextmanager
-    def mounted(self) -> Iterator[Path]:
-        with self._file.open("r+b") as backing:
-            device = loop.attach_loop(backing.fileno(), read_only=False)
-        try:
-            mount.mount(loop.device_path(device), str(self._root), "ext4", 0, "")
-        finally:
-            os.close(device)
-        try:
-            yield self._root
-        finally:
-            mount.umount2(str(self._root))
+    def mounted(self) -> AbstractContextManager[Path]:
+        return mounted_disk(self._file, self._root)
 
     def flip(self, page: bytes) -> None:
         """Change one bit of a page on the disk, behind the kernel's back."""
@@ -79,6 +69,8 @@ async def test_layers_and_corrections_are_sealed(
     disk: Disk, scripted: ScriptedRegistry, open_images: OpenImages, tmp_path: Path
 ) -> None:
     with disk.mounted() as root:
+        assert seals.why_not(root) is None
+        assert [path.name for path in root.iterdir()] == ["lost+found"]
         images = open_images()
         name = scripted.add(TinyImage(dependent_layers()))
         image = await images.ensure(name)
