@@ -17,6 +17,7 @@ HELP = "Contents of configs and secrets are never shown."
 EXAMPLES = """examples:
   stacker inspect web
   stacker inspect shop-web-1 | jq '.[0].network'
+  stacker inspect web | jq '.[0].ids'    # with userns_mode auto: its user and group ids on the host
 """
 
 

@@ -105,6 +105,7 @@ async def inspect(
     )
     return {
         **record.to_json(),
+        "ids": asdict(record.ids) if record.ids is not None else None,
         "process": asdict(process) if process is not None else None,
         "network": asdict(sandbox) if sandbox is not None else None,
         "declared": declared.model_dump(mode="json", exclude={"environment"}, exclude_defaults=True)

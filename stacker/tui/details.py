@@ -42,6 +42,7 @@ def of_container(
         *_fact("entrypoint", shlex.join(_texts(declared, "entrypoint"))),
         *_fact("command", shlex.join(_texts(declared, "command"))),
         *_fact("user", _text(declared, "user")),
+        *_ids(_object(inspected, "ids")),
         Fact(label="state", value=f"{state}, {view.status(container, now=now)}", tone=tone),
         *_health(container, _object(declared, "healthcheck"), tone),
         *_life(container),
@@ -79,6 +80,13 @@ def of_stack(stack: StackRow) -> list[Fact]:
 
 def of_error(text: str) -> list[Fact]:
     return [Fact(label="", value=clean(text), tone="bad")]
+
+
+def _ids(ids: Json) -> Iterator[Fact]:
+    first, count = ids.get("first"), ids.get("size")
+    if isinstance(first, int) and isinstance(count, int):
+        value = f"{count} of its own, on the host {first} to {first + count - 1}"
+        yield Fact(label="ids", value=value)
 
 
 def _health(container: ContainerRow, check: Json, tone: str) -> Iterator[Fact]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -94,6 +95,12 @@ def test_containers_of_their_own_ids(apart: Stacker) -> None:
     assert one + one_size <= two or two + two_size <= one
     assert min(one, two) >= 65536
     assert ids(apart, "plain") == (0, 2**32 - 1)
+    told = json.loads(apart.ok("inspect", "-p", "apart", "one", "two", "plain"))
+    assert [each["ids"] for each in told] == [
+        {"first": one, "size": one_size},
+        {"first": two, "size": two_size},
+        None,
+    ]
 
     # root inside, and the image is its own; outside nobody
     assert sh(apart, "one", "id -u; id -g; stat -c %u:%g /bin/busybox /etc / /tmp").split() == [

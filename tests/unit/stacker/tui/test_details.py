@@ -67,8 +67,19 @@ def test_what_is_declared() -> None:
     ]
 
 
+def test_ids_of_its_own() -> None:
+    facts = said({"ids": {"first": 2147483648, "size": 65536}})
+    assert facts["ids"] == ["65536 of its own, on the host 2147483648 to 2147549183"]
+    assert "ids" not in said({"ids": None})
+
+
 @pytest.mark.parametrize(
-    "odd", [{"declared": None}, {"declared": {"command": "x", "volumes": [1, {}]}}, {"image_id": 3}]
+    "odd",
+    [
+        {"declared": None, "ids": {"first": "0"}},
+        {"declared": {"command": "x", "volumes": [1, {}]}},
+        {"image_id": 3},
+    ],
 )
 def test_an_answer_of_another_shape_is_shown_below_as_it_is(odd: dict[str, object]) -> None:
     assert said(odd)["container"]
