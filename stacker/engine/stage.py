@@ -95,7 +95,10 @@ async def _check_ids(tools: Tools, desired: Desired) -> None:
 
 
 def _check_runtime(word: str) -> None:
-    # the others walk to the root file system from inside of the user namespace, to which the
-    # directories above it are shut; ours is handed the mount
+    # the others walk to the root file system, as config.json names it, when they are in the user
+    # namespace already (seen with crun 1.8 and runc 1.1); ours is handed the mount
     if word != BUILTIN:
-        raise Unsupported(f"ids of its own a container has by runtime {BUILTIN} only, not {word}")
+        raise Unsupported(
+            f"ids of its own a container has by runtime {BUILTIN} only: {word} would look for its "
+            "root file system with those ids, to which the directories above it are shut"
+        )

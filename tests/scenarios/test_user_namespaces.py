@@ -243,14 +243,17 @@ services:
     assert refused(stacker, "web", "ls /api")
 
 
-def test_another_runtime_is_refused_and_what_runs_goes_on(stacker: Stacker) -> None:
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+def test_another_runtime_is_refused_and_what_runs_goes_on(stacker: Stacker, runtime: str) -> None:
     text = f"name: apart\n{IDLE}\nservices: {{web: *idle}}\n"
     stacker.up(text)
     before = stacker.containers()
-    changed = text.replace("*idle", "{<<: *idle, runtime: runc}")
+    changed = text.replace("*idle", "{<<: *idle, runtime: " + runtime + "}")
     done = stacker("up", "-d", str(stacker.write(changed)))
     assert done.returncode == 1
-    assert "services.web.userns_mode: ids of its own a container has by runtime" in done.stderr
+    (why,) = done.stderr.splitlines()
+    assert "services.web.userns_mode: ids of its own a container has by runtime builtin" in why
+    assert f"{runtime} would look for its root file system with those ids" in why
     assert stacker.containers()["apart-web-1"]["pid"] == before["apart-web-1"]["pid"]
 
 
