@@ -90,6 +90,7 @@ class LayerTree:
         else:
             rdev = disk.device(entry.major, entry.minor)
             node = self._writer.add(attributes, content=entry.target, rdev=rdev, at=at)
+            self._changes.count_text(len(entry.target))
             node.target = entry.target
         directory.children[name] = node
 

@@ -27,6 +27,9 @@ _SYMLINKS_MAX = 40  # path_resolution(7)
 _PARENTS_MAX = 4096
 _STEPS_PER_NODE = 64
 """Components to walk, on average, before an archive is refused as one that was made to be slow."""
+TEXT_MAX = 64 << 20
+"""Bytes of names, of symlinks' targets and of directories' xattrs, which are kept in memory until
+the end: seventy for each of a million entries."""
 _IMPLIED = Attributes(mode=stat.S_IFDIR | 0o755)
 
 
@@ -34,19 +37,26 @@ class Changeset:
     """The tree under construction."""
 
     def __init__(
-        self, *, nodes_max: int, replaced: Callable[[Node, Name], None] | None = None
+        self,
+        *,
+        nodes_max: int,
+        text_max: int = TEXT_MAX,
+        replaced: Callable[[Node, Name], None] | None = None,
     ) -> None:
         """`replaced` is called with what is not a directory, before something else is there."""
         self.root = Directory(_IMPLIED, None, listed=False)
         self._parents: dict[bytes, Directory] = {}
         self._replaced = replaced
         self._nodes_left = nodes_max
+        self._text_left = text_max
         self._steps_left = nodes_max * _STEPS_PER_NODE
 
     # -- entries -----------------------------------------------------------------------------
 
     def directory(self, path: bytes, attributes: Attributes) -> None:
         parent, name = self._locate(path)
+        for xattr, value in (attributes.xattrs or {}).items():
+            self.count_text(len(xattr) + len(value))
         if not name:
             self.root.attributes, self.root.listed = attributes, True
             return
@@ -67,7 +77,7 @@ class Changeset:
         parent, name = self._locate(path)
         if not name:
             raise Corrupt("/: is not a directory in the archive")
-        self._count()
+        self._count(name)
         self._make_room(parent, name)
         return parent, name
 
@@ -80,7 +90,7 @@ class Changeset:
             raise Corrupt(f"{path!r}: a hard link to a directory")
         parent, name = self._locate(path)
         if parent.children.get(name) is not node:
-            self._count()
+            self._count(name)
             self._make_room(parent, name)
             parent.children[name] = node
         return True
@@ -94,7 +104,9 @@ class Changeset:
             return
         if parent.hidden is None:
             parent.hidden = set()
-        parent.hidden.add(whiteout.hidden_name(name))
+        hidden = whiteout.hidden_name(name)
+        self.count_text(len(hidden))
+        parent.hidden.add(hidden)
 
     def settle(self) -> Iterator[tuple[Directory, bytes]]:
         """Decides the whiteouts: yields those that need a whiteout node in their directory.
@@ -210,7 +222,14 @@ class Changeset:
         if self._steps_left < 0:
             raise Corrupt("paths that take too long to follow")
 
-    def _count(self) -> None:
+    def count_text(self, size: int) -> None:
+        """So many bytes will be kept until the end."""
+        self._text_left -= size
+        if self._text_left < 0:
+            raise Corrupt("names, symlinks and xattrs of directories take more than allowed")
+
+    def _count(self, name: bytes) -> None:
+        self.count_text(len(name))
         self._nodes_left -= 1
         if self._nodes_left < 0:
             raise Corrupt("more files and directories than allowed")
@@ -218,7 +237,7 @@ class Changeset:
     def _new_directory(
         self, parent: Directory, name: bytes, attributes: Attributes, *, listed: bool
     ) -> Directory:
-        self._count()
+        self._count(name)
         fresh = Directory(attributes, parent, listed=listed)
         parent.children[name] = fresh
         return fresh

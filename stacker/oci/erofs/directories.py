@@ -7,53 +7,60 @@ within one, comparing bytes; ``.`` and ``..`` are entries like the others and ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
+from typing import TypeAlias
 
 from stacker.oci.erofs import format as disk
 from stacker.oci.erofs import xattrs
 from stacker.oci.erofs.nodes import Directory, Node
 
+Entry: TypeAlias = tuple[bytes, Node | Directory]
+Numbers: TypeAlias = Callable[[Node | Directory], int]
+
 
 class Listing:
-    """One directory, cut into blocks; where it goes is filled in by the writer."""
+    """How much room one directory takes; where it goes is filled in by the writer.
 
-    __slots__ = ("area", "cuts", "directory", "entries", "first_block", "inline", "offset", "size")
+    There may be a million at once, so the entries are sorted again when they are written.
+    """
+
+    __slots__ = ("area_size", "directory", "first_block", "inline", "offset", "size")
 
     def __init__(self, directory: Directory, tail_max: int) -> None:
-        entries: list[tuple[bytes, Node | Directory]] = list(directory.children.items())
-        entries.append((b".", directory))
-        entries.append((b"..", directory.parent))
-        entries.sort(key=_name)
         self.directory = directory
-        self.entries = entries
-        self.area = xattrs.encode(directory.attributes.xattrs or {})
-        self.cuts, last = _cut(entries)
-        self.size = (len(self.cuts) - 2) * disk.BLOCK + last
-        room = disk.BLOCK - disk.INODE_SIZE - len(self.area)
+        self.area_size = len(self.area)
+        cuts, last = _cut(_sorted(directory))
+        self.size = (len(cuts) - 2) * disk.BLOCK + last
+        room = disk.BLOCK - disk.INODE_SIZE - self.area_size
         self.inline = last if last <= min(tail_max, room) else 0
         self.first_block = 0
         self.offset = 0
 
     @property
+    def area(self) -> bytes:
+        """Its xattrs, encoded."""
+        return xattrs.encode(self.directory.attributes.xattrs or {})
+
+    @property
     def blocks(self) -> int:
         """How many blocks of its own it has."""
-        return len(self.cuts) - 1 - bool(self.inline)
+        return (self.size - self.inline + disk.BLOCK - 1) // disk.BLOCK
 
     @property
     def subdirectories(self) -> int:
         return sum(isinstance(child, Directory) for child in self.directory.children.values())
 
-    def block(self, index: int, number: Callable[[Node | Directory], int]) -> bytes:
-        """One block's bytes; `number` knows the inode numbers."""
-        return disk.dirents(
-            [
-                (name, number(node), disk.FILE_TYPES[node.format])
-                for name, node in self.entries[self.cuts[index] : self.cuts[index + 1]]
-            ]
-        )
+    def content(self, number: Numbers) -> Iterator[bytes]:
+        """The bytes of its own blocks, one after the other; `number` knows the inode numbers."""
+        if self.blocks:
+            yield from islice(_encoded(_sorted(self.directory), number), self.blocks)
 
-    def tail(self, number: Callable[[Node | Directory], int]) -> bytes:
+    def tail(self, number: Numbers) -> bytes:
         """The last block, when it is inlined."""
-        return self.block(len(self.cuts) - 2, number) if self.inline else b""
+        if not self.inline:
+            return b""
+        (tail,) = islice(_encoded(_sorted(self.directory), number), self.blocks, None)
+        return tail
 
 
 def walk(root: Directory) -> Iterator[Directory]:
@@ -65,11 +72,31 @@ def walk(root: Directory) -> Iterator[Directory]:
         stack += [child for child in directory.children.values() if isinstance(child, Directory)]
 
 
-def _name(entry: tuple[bytes, Node | Directory]) -> bytes:
+def _sorted(directory: Directory) -> list[Entry]:
+    entries: list[Entry] = list(directory.children.items())
+    entries.append((b".", directory))
+    entries.append((b"..", directory.parent))
+    entries.sort(key=_name)
+    return entries
+
+
+def _name(entry: Entry) -> bytes:
     return entry[0]
 
 
-def _cut(entries: list[tuple[bytes, Node | Directory]]) -> tuple[list[int], int]:
+def _encoded(entries: list[Entry], number: Numbers) -> Iterator[bytes]:
+    """Every block, an inlined one too."""
+    cuts, _ = _cut(entries)
+    for start, end in pairwise(cuts):
+        yield disk.dirents(
+            [
+                (name, number(node), disk.FILE_TYPES[node.format])
+                for name, node in entries[start:end]
+            ]
+        )
+
+
+def _cut(entries: list[Entry]) -> tuple[list[int], int]:
     """The indexes at which blocks begin, with the end; and the bytes used in the last one."""
     cuts = [0]
     used = 0

@@ -195,13 +195,10 @@ class Writer:
         self._arrange(listings)
         shared, nodes = _count_links(listings)
         top = self._directory(listings[0])
-        inodes = bytearray()
-        for each in listings[1:]:
-            inodes += bytes(each.offset - len(inodes)) + self._directory(each)
-        self._append(inodes)
+        self._write_directories(listings[1:])
         for each in listings:
-            for index in range(each.blocks):
-                self._append(each.block(index, self._number))
+            for block in each.content(self._number):
+                self._append(block)
         for node in shared:
             at = self._number(node) * disk.SLOT + disk.NLINK_OFFSET
             self._sink.patch(at, struct.pack("<I", node.links))
@@ -218,13 +215,13 @@ class Writer:
         """Gives every directory its place: inodes first, then the blocks of the larger ones."""
         root = listings[0]
         root.directory.place = disk.ROOT_OFFSET
-        if disk.ROOT_OFFSET + disk.INODE_SIZE + len(root.area) + root.inline > disk.BLOCK:
+        if disk.ROOT_OFFSET + disk.INODE_SIZE + root.area_size + root.inline > disk.BLOCK:
             root.inline = 0
-        if disk.ROOT_OFFSET + disk.INODE_SIZE + len(root.area) > disk.BLOCK:
+        if disk.ROOT_OFFSET + disk.INODE_SIZE + root.area_size > disk.BLOCK:
             raise Corrupt("/: more xattrs than fit beside the superblock")
         end = 0
         for each in listings[1:]:
-            size = disk.INODE_SIZE + len(each.area) + each.inline
+            size = disk.INODE_SIZE + each.area_size + each.inline
             each.offset = end + padding_before(end, size)
             each.directory.place = self._position + each.offset
             end = each.offset + size
@@ -233,13 +230,26 @@ class Writer:
             each.first_block = block
             block += each.blocks
 
+    def _write_directories(self, listings: list[Listing]) -> None:
+        """Their inodes, in the places that they have been given."""
+        start = self._position
+        inodes = bytearray()
+        for each in listings:
+            inodes += bytes(start + each.offset - self._position - len(inodes))
+            inodes += self._directory(each)
+            if len(inodes) >= _CHUNK:
+                self._sink.write(inodes)
+                self._position += len(inodes)
+                inodes = bytearray()
+        self._append(inodes)
+
     def _directory(self, each: Listing) -> bytes:
         """A directory's inode, with its xattrs and inlined entries."""
         self._count += 1
         attributes = each.directory.attributes
         head = disk.inode(
             layout=disk.FLAT_INLINE if each.inline else disk.FLAT_PLAIN,
-            xattr_size=len(each.area), mode=attributes.mode, size=each.size,
+            xattr_size=each.area_size, mode=attributes.mode, size=each.size,
             union=each.first_block, number=self._count, uid=attributes.uid, gid=attributes.gid,
             mtime_ns=attributes.mtime_ns, nlink=2 + each.subdirectories,
         )  # fmt: skip
@@ -252,11 +262,13 @@ class Writer:
         return (self._bases[chunk] + offset) // disk.SLOT
 
     def _append(self, data: bytes | bytearray) -> None:
+        """The last bytes of a block."""
         self._sink.write(data)
-        padding = -len(data) % disk.BLOCK
+        self._position += len(data)
+        padding = -self._position % disk.BLOCK
         if padding:
             self._sink.write(bytes(padding))
-        self._position += len(data) + padding
+            self._position += padding
 
 
 def padding_before(end: int, size: int) -> int:

@@ -131,18 +131,30 @@ def test_ten_thousand_levels(layers: Any) -> None:
 
 
 ENDLESS = """
-import resource, sys
+import resource, sys, tarfile
 from pathlib import Path
 from stacker.base.errors import Corrupt
 from stacker.drivers.images.layers import LayerBuilder
 from stacker.oci.image import LayerFormat
 
-header = sys.stdin.buffer.read(512)
+def entry(number):
+    made = tarfile.TarInfo("f")
+    if bomb == "directories' xattrs":
+        made.name, made.type = f"{number}", tarfile.DIRTYPE
+        made.pax_headers = {"SCHILY.xattr.user.x": "x" * 60_000}
+    elif bomb == "symlinks":
+        made.name, made.type, made.linkname = f"{number}", tarfile.SYMTYPE, "t/" * 2000
+    elif bomb == "whiteouts":
+        made.name = ".wh." + f"{number}".zfill(250)
+    return made.tobuf(tarfile.PAX_FORMAT)
+
+bomb, entries = sys.argv[3], int(sys.argv[4])
+same = entry(0) * 200 if bomb == "entries" else None
 builder = LayerBuilder(Path(sys.argv[1]), compression="none", format=LayerFormat(sys.argv[2]))
 at_first = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    for number in range(10_000_000 // 2_000):
-        builder.feed(header * 2_000)
+    for start in range(0, entries, 200):
+        builder.feed(same or b"".join(map(entry, range(start, start + 200))))
 except Corrupt as error:
     print(error.message)
 builder.abort()
@@ -151,18 +163,33 @@ print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
 """
 
 
+def fed_without_end(layers: Any, bomb: str, entries: int) -> str:
+    """The words that end it, before more than 128 MiB of memory are taken."""
+    done = subprocess.run(
+        [sys.executable, "-c", ENDLESS,
+         layers.path(".layer"), layers.format.value, bomb, str(entries)],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    message, peak_kib = done.stdout.decode().splitlines()
+    assert int(peak_kib) < 128 * 1024
+    return message
+
+
 @pytest.mark.soak
 @pytest.mark.skipif(not SOAK, reason="half a minute each")
 def test_ten_million_empty_entries(layers: Any) -> None:
     """The same name each time, and the bound is a million: the rest is not read."""
-    header = tarfile.TarInfo("f").tobuf()
-    done = subprocess.run(
-        [sys.executable, "-c", ENDLESS, layers.path(".layer"), layers.format.value],
-        input=header, capture_output=True, check=True,
-    )  # fmt: skip
-    message, peak_kib = done.stdout.decode().splitlines()
-    assert "more than 1000000 entries" in message
-    assert int(peak_kib) < 256 * 1024
+    assert "more than 1000000 entries" in fed_without_end(layers, "entries", 10_000_000)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("bomb", "entries"),
+    [("directories' xattrs", 4_000)] + [("symlinks", 40_000), ("whiteouts", 500_000)] * SOAK,
+)
+def test_text_that_is_kept_until_the_end(layers: Any, bomb: str, entries: int) -> None:
+    """What compresses to nothing, and would take hundreds of megabytes of the supervisor's."""
+    assert "take more than allowed" in fed_without_end(layers, bomb, entries)
 
 
 def test_memory_of_a_worker_is_bounded(layers: Any, monkeypatch: pytest.MonkeyPatch) -> None:

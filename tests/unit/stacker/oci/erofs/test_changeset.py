@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -136,3 +137,23 @@ def test_bounds() -> None:
     changes = Changeset(nodes_max=3)
     with pytest.raises(Corrupt, match="too long"):
         changes.put(b"a/../" * 200 + b"f", file())
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda changes: changes.directory(b"ab", Attributes(mode=0o40755, xattrs={b"user.x": b""})),
+        lambda changes: changes.put(b"abc", file()),
+        lambda changes: changes.put(b"a/b/c", file()),
+        lambda changes: changes.whiteout(b".wh.abc"),
+        lambda changes: changes.link(b"abc", b"ab/cd/ef"),
+        lambda changes: changes.count_text(3),
+    ],
+    ids=["xattr", "name", "implied", "whiteout", "link", "symlink"],
+)
+def test_text_is_bounded(refused: Callable[[Changeset], object]) -> None:
+    changes = Changeset(nodes_max=100, text_max=10)
+    changes.put(b"ab/cd/ef", file())
+    changes.whiteout(b"ab/.wh.gh")
+    with pytest.raises(Corrupt, match="take more than allowed"):
+        refused(changes)

@@ -88,7 +88,11 @@ def test_directories_are_sorted_across_their_blocks(names: set[bytes]) -> None:
     top = directory()
     top.children = dict.fromkeys(names, Node(FILE, 0))
     listing = Listing(top, 2048)
-    blocks = [listing.block(index, lambda _: 1) for index in range(len(listing.cuts) - 1)]
+    blocks = list(listing.content(lambda _: 1))
+    assert len(blocks) == listing.blocks
+    if listing.inline:
+        blocks.append(listing.tail(lambda _: 1))
+        assert len(blocks[-1]) == listing.inline
     read = [name for block in blocks for name, _ in disk.parse_dirents(block)]
     assert read == sorted(names | {b".", b".."})
     assert all(0 < len(block) <= disk.BLOCK for block in blocks)
