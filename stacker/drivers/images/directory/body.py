@@ -63,7 +63,7 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         text = self._process.stdout.read()
-        return hear(text, self._process.wait())
+        return hear(text, self._process.wait(), who="worker")
 
     def discard(self) -> None:
         """End it and remove what it has made; may be called at any time, and twice."""

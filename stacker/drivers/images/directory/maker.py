@@ -81,7 +81,7 @@ class Maker:
 
     def _end(self) -> None:
         text, status = self._reap()
-        hear(text, status)
+        hear(text, status, who="maker")
 
     def _reap(self) -> tuple[bytes, int]:
         """What it has said, and its exit status, once the pipe has ended."""

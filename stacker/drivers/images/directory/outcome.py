@@ -30,7 +30,7 @@ def tell(work: Callable[[], dict[str, object]]) -> bytes:
     return json.dumps(answer).encode()
 
 
-def hear(text: bytes, status: int) -> dict[str, Any]:
+def hear(text: bytes, status: int, *, who: str) -> dict[str, Any]:
     """Of a process that has ended with `status`, as `subprocess` has it; raises what it has run
     into."""
     if status == -signal.SIGXCPU:
@@ -38,7 +38,16 @@ def hear(text: bytes, status: int) -> dict[str, Any]:
     try:
         answer = cast("dict[str, Any]", json.loads(text))
     except ValueError:
-        raise Failed(f"layer: its worker ended with status {status}") from None
+        raise Failed(f"make layer: its {who} {_end(status)}") from None
     if "kind" in answer:
         raise BY_KIND.get(answer["kind"], Failed)(answer["message"])
     return answer
+
+
+def _end(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status}, and said nothing"
+    try:
+        return f"was killed by {signal.Signals(-status).name}"
+    except ValueError:  # a real-time signal
+        return f"was killed by signal {-status}"
