@@ -35,20 +35,11 @@ class Account:
     ) -> subprocess.Popen[bytes]:
         """Start a process that is counted from its first instruction on."""
         with log.open("wb") as out:
-            return subprocess.Popen(self._entering(command), env=env, stdout=out, stderr=out)
+            return subprocess.Popen([*self._entering(), *command], env=env, stdout=out, stderr=out)
 
     def run(self, *command: str, env: Mapping[str, str] | None = None) -> None:
-        """Run to the end; a failure ends the benchmark with what was said."""
-        done = subprocess.run(
-            self._entering(command),
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout[-2000:]}")
+        """As `run_to_end`."""
+        run_to_end(*command, env=env, by=self._entering())
 
     def cost(self, *command: str, env: Mapping[str, str] | None = None) -> Cost:
         """Run to the end, and say what it and the group's daemons took for it."""
@@ -57,13 +48,28 @@ class Account:
         wall_s = time.perf_counter() - began
         return Cost(wall_s=wall_s, cpu_s=self._used_s() - group, machine_s=machine_s() - machine)
 
-    def _entering(self, command: Sequence[str]) -> list[str]:
+    def _entering(self) -> tuple[str, ...]:
         enter = f'echo $$ > {self._path}/cgroup.procs && exec "$@" < /dev/null'
-        return ["sh", "-c", enter, "sh", *command]
+        return ("sh", "-c", enter, "sh")
 
     def _used_s(self) -> float:
         words = (self._path / "cpu.stat").read_text().split()
         return int(words[words.index("usage_usec") + 1]) / 1e6
+
+
+def run_to_end(*command: str, env: Mapping[str, str] | None = None, by: Sequence[str] = ()) -> None:
+    """Run a command, which `by` starts; a failure ends the benchmark with what was said."""
+    done = subprocess.run(
+        [*by, *command],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout[-2000:]}")
 
 
 @contextmanager

@@ -7,14 +7,14 @@ the result is kept: an OCI layout for each compression, with the tags `real` and
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from account import run_to_end
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -60,28 +60,28 @@ def prepare(cache: Path) -> Path:
 def _make(work: Path, layouts: Path) -> None:
     layout, base = layouts / "gzip", work / "base"
     _say("debootstrap")
-    _run("debootstrap", "--variant=minbase", SUITE, str(base))
+    run_to_end("debootstrap", "--variant=minbase", SUITE, str(base))
     (base / NO_SERVICES).write_text("#!/bin/sh\nexit 101\n")
     (base / NO_SERVICES).chmod(0o755)
-    _run("chroot", str(base), "apt-get", "clean")
+    run_to_end("chroot", str(base), "apt-get", "clean")
 
-    _run("umoci", "init", "--layout", str(layout))
-    _run("umoci", "new", "--image", f"{layout}:shared")
+    run_to_end("umoci", "init", "--layout", str(layout))
+    run_to_end("umoci", "new", "--image", f"{layout}:shared")
     _append(layout, "shared", base, work, overlay=False)
     lower = [base]
     for name, script in SHARED.items():
         lower.append(_layer(work, name, lower, script))
         _append(layout, "shared", lower[-1], work, overlay=True)
     for image, layers in OWN.items():
-        _run("umoci", "tag", "--image", f"{layout}:shared", image)
+        run_to_end("umoci", "tag", "--image", f"{layout}:shared", image)
         own = list(lower)
         for name, script in layers.items():
             own.append(_layer(work, f"{image}-{name}", own, script))
             _append(layout, image, own[-1], work, overlay=True)
-        _run("umoci", "config", "--image", f"{layout}:{image}", "--config.cmd", "bash")
+        run_to_end("umoci", "config", "--image", f"{layout}:{image}", "--config.cmd", "bash")
         _zstd(layouts, image, work)
-    _run("umoci", "rm", "--image", f"{layout}:shared")
-    _run("umoci", "gc", "--layout", str(layout))
+    run_to_end("umoci", "rm", "--image", f"{layout}:shared")
+    run_to_end("umoci", "gc", "--layout", str(layout))
 
 
 def _layer(work: Path, name: str, lower: Sequence[Path], script: str) -> Path:
@@ -94,7 +94,7 @@ def _layer(work: Path, name: str, lower: Sequence[Path], script: str) -> Path:
             "DEBIAN_FRONTEND": "noninteractive",
             "LC_ALL": "C.UTF-8",
         }
-        _run("chroot", str(merged), "sh", "-c", script, environment=environment)
+        run_to_end("chroot", str(merged), "sh", "-c", script, env=environment)
     return upper
 
 
@@ -105,11 +105,11 @@ def _overlay(work: Path, upper: Path, lower: Sequence[Path]) -> Generator[Path]:
         folder.mkdir()
     lowers = ":".join(str(path) for path in reversed(lower))
     options = f"lowerdir={lowers},upperdir={upper},workdir={scratch}"
-    _run("mount", "-t", "overlay", "overlay", "-o", options, str(merged))
+    run_to_end("mount", "-t", "overlay", "overlay", "-o", options, str(merged))
     try:
         yield merged
     finally:
-        _run("umount", str(merged))
+        run_to_end("umount", str(merged))
         merged.rmdir()
         shutil.rmtree(scratch)
 
@@ -118,30 +118,16 @@ def _append(layout: Path, tag: str, tree: Path, work: Path, *, overlay: bool) ->
     archive = work / "layer.tar"
     with archive.open("wb") as out:
         out.writelines(tree_archive.archive(tree, TreeOptions(overlay=overlay)))
-    _run("umoci", "raw", "add-layer", "--image", f"{layout}:{tag}", str(archive))
+    run_to_end("umoci", "raw", "add-layer", "--image", f"{layout}:{tag}", str(archive))
     archive.unlink()
 
 
 def _zstd(layouts: Path, image: str, work: Path) -> None:
     """skopeo compresses anew only what is not compressed yet, and not there in another form."""
     plain = f"oci:{work}/plain:{image}"
-    _run("skopeo", "copy", "-q", "--dest-decompress", f"oci:{layouts}/gzip:{image}", plain)
+    run_to_end("skopeo", "copy", "-q", "--dest-decompress", f"oci:{layouts}/gzip:{image}", plain)
     again = ("--dest-compress", "--dest-compress-format", "zstd")
-    _run("skopeo", "copy", "-q", *again, plain, f"oci:{layouts}/zstd:{image}")
-
-
-def _run(*command: str, environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
-        command,
-        env=environment or dict(os.environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout[-2000:]}")
+    run_to_end("skopeo", "copy", "-q", *again, plain, f"oci:{layouts}/zstd:{image}")
 
 
 def _say(what: str) -> None:

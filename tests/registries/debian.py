@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,6 +23,12 @@ class Certificate:
     authority: Path
     certificate: Path
     key: Path
+
+    def server_context(self) -> ssl.SSLContext:
+        """For a server that shows it."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

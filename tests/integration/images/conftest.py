@@ -13,7 +13,7 @@ from stacker.drivers.images.images import Images
 from stacker.drivers.images.registry.patience import Patience
 from stacker.drivers.mounts import Mounts
 from stacker.oci.image import Image, LayerFormat
-from tests.registries.debian import DebianRegistry, debian_registry
+from tests.registries.debian import DebianRegistry, debian_registry, make_certificate
 from tests.registries.made import rich_layers, umoci_layout
 from tests.registries.scripted import ScriptedRegistry
 from tests.registries.trees import tree_of
@@ -107,6 +107,19 @@ def open_images(root: Path, layer_format: LayerFormat) -> OpenImages:
 @pytest.fixture
 def images(open_images: OpenImages) -> Images:
     return open_images()
+
+
+@pytest.fixture
+async def behind_tls(
+    open_images: OpenImages, tmp_path: Path
+) -> AsyncIterator[tuple[ScriptedRegistry, Images]]:
+    """A registry behind TLS, and the store of this test, which trusts its authority."""
+    made = make_certificate(tmp_path / "certificates")
+    async with ScriptedRegistry(tls=made.server_context()) as running:
+        trusted = tmp_path / "certs.d" / running.host
+        trusted.mkdir(parents=True)
+        (trusted / "ca.crt").write_bytes(made.authority.read_bytes())
+        yield running, open_images(certificate_directories=[tmp_path / "certs.d"])
 
 
 @pytest.fixture

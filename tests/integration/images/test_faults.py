@@ -6,7 +6,6 @@ import json
 import os
 import random
 import re
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from stacker.drivers.images.images import Images
 from stacker.oci.progress import PullProgress, PullState
 from tests.integration.images.conftest import OpenImages
 from tests.registries import faults
-from tests.registries.debian import make_certificate
 from tests.registries.made import MANIFEST, TinyImage, digest_of, folder, member, tar_of
 from tests.registries.scripted import Bend, ScriptedRegistry
 
@@ -429,22 +427,15 @@ def spoil(data: bytes, chance: random.Random) -> bytes:
     return bytes(spoiled)
 
 
-async def test_cut_within_tls(open_images: OpenImages, tmp_path: Path) -> None:
+async def test_cut_within_tls(behind_tls: tuple[ScriptedRegistry, Images]) -> None:
     """C3: the end of a connection is no end of a body, whether TLS has said goodbye or not."""
-    certificate = make_certificate(tmp_path / "certificates")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.certificate, certificate.key)
-    async with ScriptedRegistry(tls=context) as home:
-        trusted = tmp_path / "certs.d" / home.host
-        trusted.mkdir(parents=True)
-        (trusted / "ca.crt").write_bytes(certificate.authority.read_bytes())
-        images = open_images(certificate_directories=[tmp_path / "certs.d"])
-        name = home.add(image := TinyImage(LAYERS))
-        large = image.layer_digests[1]
-        for cut in (faults.cut(home, 1000), faults.unannounced(home, 1000)):
-            home.bend = faults.on(large, cut)
-            with pytest.raises((Unavailable, Corrupt)):
-                await images.ensure(name)
-            assert await images.find(name) is None
-        home.bend = faults.on(large, faults.cut(home, 100_000), times=1)
-        assert await images.ensure(name)
+    home, images = behind_tls
+    name = home.add(image := TinyImage(LAYERS))
+    large = image.layer_digests[1]
+    for cut in (faults.cut(home, 1000), faults.unannounced(home, 1000)):
+        home.bend = faults.on(large, cut)
+        with pytest.raises((Unavailable, Corrupt)):
+            await images.ensure(name)
+        assert await images.find(name) is None
+    home.bend = faults.on(large, faults.cut(home, 100_000), times=1)
+    assert await images.ensure(name)

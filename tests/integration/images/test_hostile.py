@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -12,9 +11,9 @@ import pytest
 from aiohttp import web
 
 from stacker.base.errors import Denied, StackerError
+from stacker.drivers.images.images import Images
 from tests.integration.images.conftest import OpenImages
 from tests.registries import faults
-from tests.registries.debian import make_certificate
 from tests.registries.made import TinyImage, member, tar_of
 from tests.registries.scripted import Bend, ScriptedRegistry
 
@@ -153,33 +152,26 @@ async def test_a_redirect_that_asks_for_credentials(
 
 
 async def test_no_way_down_from_https(
-    evil: ScriptedRegistry, tmp_path: Path, open_images: OpenImages
+    evil: ScriptedRegistry, behind_tls: tuple[ScriptedRegistry, Images]
 ) -> None:
-    certificate = make_certificate(tmp_path / "certificates")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.certificate, certificate.key)
-    async with ScriptedRegistry(tls=context) as home:
-        trusted = tmp_path / "certs.d" / home.host
-        trusted.mkdir(parents=True)
-        (trusted / "ca.crt").write_bytes(certificate.authority.read_bytes())
-        images = open_images(certificate_directories=[tmp_path / "certs.d"])
-        name = home.add(TinyImage(IMAGE_LAYERS))
-        home.bend = faults.on("/blobs/", faults.redirect(f"http://{evil.host}/v2/web/blobs/x"))
-        with pytest.raises(Denied, match="without TLS"):
-            await images.ensure(name)
-        home.bend = demanding(f'Bearer realm="http://{evil.host}/token"')
-        with pytest.raises(Denied, match="without TLS"):
-            await images.ensure(name)
-        home.bend = None
+    home, images = behind_tls
+    name = home.add(TinyImage(IMAGE_LAYERS))
+    home.bend = faults.on("/blobs/", faults.redirect(f"http://{evil.host}/v2/web/blobs/x"))
+    with pytest.raises(Denied, match="without TLS"):
         await images.ensure(name)
+    home.bend = demanding(f'Bearer realm="http://{evil.host}/token"')
+    with pytest.raises(Denied, match="without TLS"):
+        await images.ensure(name)
+    home.bend = None
+    await images.ensure(name)
 
-        async def upload_there(request: web.Request) -> web.StreamResponse:
-            place = {"Location": f"http://{evil.host}/v2/x/blobs/uploads/1"}
-            return web.Response(status=202 if request.method == "POST" else 404, headers=place)
+    async def upload_there(request: web.Request) -> web.StreamResponse:
+        place = {"Location": f"http://{evil.host}/v2/x/blobs/uploads/1"}
+        return web.Response(status=202 if request.method == "POST" else 404, headers=place)
 
-        home.bend = faults.on("/elsewhere/", upload_there)
-        with pytest.raises(Denied, match="without TLS"):
-            await images.push(name, target=f"{home.host}/elsewhere:1")
+    home.bend = faults.on("/elsewhere/", upload_there)
+    with pytest.raises(Denied, match="without TLS"):
+        await images.push(name, target=f"{home.host}/elsewhere:1")
     assert evil.seen == []
 
 

@@ -175,8 +175,7 @@ async def test_a_rewritten_name(
 async def test_certificates(configured: Configured, tmp_path: Path) -> None:
     """An authority for the registry, and a certificate of ours that it insists on."""
     made = make_certificate(tmp_path / "certificates")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made.certificate, made.key)
+    context = made.server_context()
     context.load_verify_locations(made.authority)
     context.verify_mode = ssl.CERT_REQUIRED
     async with ScriptedRegistry(tls=context) as home:
@@ -269,9 +268,7 @@ async def test_a_proxy(scripted: ScriptedRegistry, proxy: Proxy, configured: Con
 
 async def test_tls_through_a_proxy(proxy: Proxy, configured: Configured, tmp_path: Path) -> None:
     made = make_certificate(tmp_path / "certificates")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made.certificate, made.key)
-    async with ScriptedRegistry(tls=context) as home:
+    async with ScriptedRegistry(tls=made.server_context()) as home:
         name = home.add(IMAGE)
         text = f'[registry."{home.host}"]\nca = "{made.authority}"\nproxy = "{proxy.host}"\n'
         await configured(text).ensure(name)
