@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,24 @@ COMMANDS = {
 }
 
 
+def captured(argv: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Output goes to files: a detached container would keep a pipe open for ever."""
+    # new ones for each call: what an earlier one has left running may still write to its own
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        code = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            timeout=DEADLINE_S,
+            check=False,
+            **options,
+        ).returncode
+        # opened again: the offset of these is shared with whoever runs on
+        out, err = (Path(f"/proc/self/fd/{one.fileno()}").read_text() for one in (stdout, stderr))
+    return subprocess.CompletedProcess(argv, code, out, err)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """One of the three, with its own state directory."""
@@ -55,19 +73,7 @@ class Runtime:
         return [*COMMANDS[self.name], "--root", str(self.root), *arguments]
 
     def call(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Output goes to files: a detached container would keep a pipe open for ever."""
-        out, err = self.root.with_suffix(".out"), self.root.with_suffix(".err")
-        with out.open("w") as stdout, err.open("w") as stderr:
-            code = subprocess.run(
-                self.argv(*arguments),
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                timeout=DEADLINE_S,
-                check=False,
-                **options,
-            ).returncode
-        return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
+        return captured(self.argv(*arguments), **options)
 
     def ok(self, *arguments: str, **options: Any) -> str:
         done = self.call(*arguments, **options)

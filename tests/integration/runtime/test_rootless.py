@@ -15,10 +15,10 @@ import pytest
 
 import runtime
 from tests.integration.runtime.conftest import (
-    DEADLINE_S,
     Bundle,
     Config,
     base_config,
+    captured,
     make_rootfs,
     wait_until,
 )
@@ -68,16 +68,10 @@ class Ordinary:
                 pytest.skip(f"/etc/{name} is not there")
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Output goes to files: a detached container would keep a pipe open for ever."""
-        out, err = self.session.with_suffix(".out"), self.session.with_suffix(".err")
-        with out.open("w") as stdout, err.open("w") as stderr:
-            code = subprocess.run(
-                [*self._prefix, "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups",
-                 "env", "-i", f"XDG_RUNTIME_DIR={self.session}", *self._command, *arguments],
-                stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, timeout=DEADLINE_S,
-                check=False,
-            ).returncode  # fmt: skip
-        return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
+        return captured(
+            [*self._prefix, "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups",
+             "env", "-i", f"XDG_RUNTIME_DIR={self.session}", *self._command, *arguments]
+        )  # fmt: skip
 
     def ok(self, *arguments: str) -> str:
         done = self.call(*arguments)
