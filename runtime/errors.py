@@ -37,6 +37,10 @@ class LaunchFailed(RuntimeFault):
     """The process that becomes the container said why it could not go on."""
 
 
+class InitDied(LaunchFailed):
+    """It ended, and has not said why."""
+
+
 class CommandNotRunnable(LaunchFailed):
     """The program to run is missing (127) or cannot be executed (126), as a shell says it."""
 

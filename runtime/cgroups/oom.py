@@ -1,4 +1,4 @@
-"""To be told when the kernel has run out of a container's memory: `watch_oom`.
+"""When the kernel has run out of a container's memory: `watch_oom` tells it, `oom_kills` counts.
 
 Version 2: inotify on memory.events, whose `oom_kill` counts (cgroup-v2.rst); cgroup.events says
 when the last process is gone. Version 1: an eventfd registered for memory.oom_control, which is
@@ -73,6 +73,17 @@ def watch_oom(cgroup: Cgroup) -> OomWatch:
     if cgroup.unified is not None and os.path.exists(f"{cgroup.unified}/memory.events"):
         return OomWatch(cgroup.unified, version=2)
     raise NotSupported("watch for lack of memory: this host has no memory cgroup controller")
+
+
+def oom_kills(cgroup: Cgroup) -> int:
+    """How many processes have been killed for lack of memory; 0 where the host does not count."""
+    directory, file = cgroup.legacy.get("memory"), "memory.oom_control"
+    if directory is None:
+        directory, file = cgroup.unified, "memory.events"
+    try:
+        return keyed(read_file(f"{directory}/{file}")).get("oom_kill", 0)
+    except OSError:
+        return 0
 
 
 def _event(directory: str) -> int:

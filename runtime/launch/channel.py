@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.errors import CommandNotRunnable, LaunchFailed, RuntimeFault
+from runtime.errors import CommandNotRunnable, InitDied, LaunchFailed, RuntimeFault
 from runtime.launch import messages
 from runtime.linux.sockets import packet_pair
 from runtime.wire import json
@@ -50,7 +50,7 @@ class Channel:
         while True:
             packet = self._socket.recv(messages.LARGEST)
             if not packet:
-                raise LaunchFailed(f"the other process died before it said {' or '.join(kinds)}")
+                raise InitDied(f"the other process died before it said {' or '.join(kinds)}")
             message: Json = json.loads(packet)
             kind = message["kind"]
             if kind == messages.WARNING:

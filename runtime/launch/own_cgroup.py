@@ -7,6 +7,7 @@ import errno
 # loaded here, before the fork: `Cgroup.apply` asks for it when it is called
 from runtime.cgroups import limits
 from runtime.cgroups.both import pids
+from runtime.cgroups.writes import section
 from runtime.errors import KernelFault, ReadOnlyHierarchy
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from runtime.launch.job import Job
 
 del limits
+_SPARED = "disableOOMKiller"
 _REFUSED = (errno.EACCES, errno.EPERM)
 # what every config.json asks for, without a limit that somebody would miss
 _UNMISSED = frozenset(("devices",))
@@ -26,8 +28,35 @@ def make_cgroup(job: Job, warn: Callable[[str], None], pid: int = 0) -> None:
     """Before init exists; or, where a manager asks for a process to put in, before it goes on."""
     resources = pids.as_of(job.spec.version, job.spec.linux.resources)
     job.cgroup.create(pid, resources)
+    if _is_spared(job):
+        memory = {**section(resources, "memory"), _SPARED: False}
+        resources = {**resources, "memory": memory}
     for warning in job.cgroup.apply(resources):
         warn(warning)
+
+
+def spare(job: Job, warn: Callable[[str], None]) -> None:
+    """Take the container from the OOM killer, where that is asked for, once it has been made.
+
+    Without the killer a process that needs more memory than there is sleeps until there is more
+    (cgroup-v1/memory.rst, "OOM Control"): init would, and we would wait for it.
+    """
+    if _is_spared(job):
+        for warning in job.cgroup.apply({"memory": {_SPARED: True}}):
+            warn(warning)
+
+
+def starved(job: Job) -> bool:
+    """Whether the kernel has killed one of the processes that were making the container."""
+    from runtime.cgroups.oom import oom_kills
+
+    return oom_kills(job.cgroup) > 0
+
+
+def _is_spared(job: Job) -> bool:
+    memory = section(job.spec.linux.resources, "memory")
+    # version 2 has no such thing, and says so
+    return "memory" in job.cgroup.legacy and memory.get(_SPARED) is True
 
 
 def make_cgroup_or_do_without(job: Job, warn: Callable[[str], None], *, rootless: bool) -> Job:

@@ -15,14 +15,14 @@ from runtime.container import directory
 from runtime.container.identity import boot_id, start_time
 from runtime.container.state import State, oci_state, write_state
 from runtime.container.status import CREATED, CREATING, STOPPED
-from runtime.errors import RuntimeFault, step
+from runtime.errors import InitDied, LaunchFailed, RuntimeFault, step
 from runtime.launch import exec_init, init, messages
 from runtime.launch.bootstrap import fork_stage
 from runtime.launch.channel import channel_pair
 from runtime.launch.hooks import run_hooks, run_hooks_to_the_end
 from runtime.launch.id_maps import mappings_of, write_maps
 from runtime.launch.net_devices import bring_back, move_devices
-from runtime.launch.own_cgroup import make_cgroup, make_cgroup_or_do_without
+from runtime.launch.own_cgroup import make_cgroup, make_cgroup_or_do_without, spare, starved
 from runtime.launch.prepare import prepare_container
 from runtime.launch.rootless import is_rootless
 from runtime.launch.seccomp_listener import await_ready
@@ -163,16 +163,21 @@ def _launch(request: Request, job: Job, state: State, warn: Callable[[str], None
         run_hooks("createRuntime", hooks.create_runtime, document)
         parent.send(messages.HOOKED)
         await_ready(parent, job, pid, document)
+        spare(job, warn)
         state = state.changed(complete=True)
         write_state(request.root, state)
         write_pid_file(request.pid_file, pid)
         send_pidfd(job.pidfd_socket, pid)
-    except BaseException:
+    except BaseException as error:
         if namespace >= 0:
             bring_back(job.moving, namespace)
         _kill(pid)
         if job.shares_mounts and (made := mount_id(job.rootfs)) != covered:
             take_root_away(job.rootfs, made)
+        if isinstance(error, InitDied) and starved(job):
+            raise LaunchFailed(
+                "linux.resources.memory: making the container takes more; its init was OOM-killed"
+            ) from error
         raise
     finally:
         parent.close()
