@@ -65,6 +65,7 @@ class FakeEngine:
         self.images = FakeImages()
         self.apparmor = "unavailable (off)"
         self.layers = "erofs (file)"
+        self.seals = "fs-verity"
 
     @property
     def last_event(self) -> int:
