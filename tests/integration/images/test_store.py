@@ -103,13 +103,24 @@ def _pull_and_kill(root: Path, name: str, format: LayerFormat, after_s: float) -
             child.send_signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
     # a worker sees the end of its archive, and ends
-    while any(_root_of(pid).startswith(str(root)) for pid in os.listdir("/proc")):
+    while any(_is_in(pid, str(root)) for pid in os.listdir("/proc")):
         time.sleep(0.01)
 
 
-def _root_of(pid: str) -> str:
+def _is_in(pid: str, root: str) -> bool:
+    """Whether another process has something below `root`: one that still starts, only a folder."""
+    if not pid.isdigit() or int(pid) == os.getpid():
+        return False
     try:
-        return os.readlink(f"/proc/{pid}/root")
+        held = [f"/proc/{pid}/fd/{fd}" for fd in os.listdir(f"/proc/{pid}/fd")]
+    except OSError:
+        return False
+    return any(_target(path).startswith(root) for path in (f"/proc/{pid}/root", *held))
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
     except OSError:
         return ""
 
