@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,15 +103,22 @@ def test_push_sends_what_is_missing_and_podman_runs_it(
     assert "local/none:1" in done.stderr
 
 
+def pulled_blob(
+    stacker: Stacker, registry: DebianRegistry, version: Path, name: str
+) -> tuple[str, dict[str, Any], Path]:
+    """Publish and pull an image: its name, what inspect says, and the blob of its lowest layer."""
+    publish(registry, version, name)
+    full = f"{registry.host}/{name}"
+    stacker.ok("image", "pull", full)
+    (inspected,) = json.loads(stacker.ok("image", "inspect", full))
+    digest = inspected["layers"][0]["blob"]["digest"]
+    return full, inspected, stacker.root / "images/blobs" / digest.replace(":", "/")
+
+
 def test_what_was_dropped_is_fetched_again_and_told(
     stacker: Stacker, registry: DebianRegistry, versions: tuple[Path, Path]
 ) -> None:
-    publish(registry, versions[0], "dropped:1")
-    name = f"{registry.host}/dropped:1"
-    stacker.ok("image", "pull", name)
-    (inspected,) = json.loads(stacker.ok("image", "inspect", name))
-    digest = inspected["layers"][0]["blob"]["digest"]
-    blob = stacker.root / "images/blobs" / digest.replace(":", "/")
+    name, inspected, blob = pulled_blob(stacker, registry, versions[0], "dropped:1")
     saved = [stacker.directory / f"dropped-{number}.tar" for number in range(2)]
     assert "again" not in stacker("image", "save", "-o", str(saved[0]), name).stderr
     blob.unlink()
@@ -130,13 +138,7 @@ def test_what_was_dropped_is_fetched_again_and_told(
 def test_containers_do_without_the_blobs_that_prune_drops(
     stacker: Stacker, registry: DebianRegistry, versions: tuple[Path, Path]
 ) -> None:
-    publish(registry, versions[1], "pruned:1")
-    name = f"{registry.host}/pruned:1"
-    stacker.ok("image", "pull", name)
-    (inspected,) = json.loads(stacker.ok("image", "inspect", name))
-    blob = (
-        stacker.root / "images/blobs" / inspected["layers"][0]["blob"]["digest"].replace(":", "/")
-    )
+    name, inspected, blob = pulled_blob(stacker, registry, versions[1], "pruned:1")
     eventually(lambda: stacker.json("df")["droppable_bytes"], what="a layer that is on the disk")
     assert "compressed" in stacker.ok("df")
     done = stacker("image", "prune", "--blobs")
