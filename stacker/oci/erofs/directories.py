@@ -7,7 +7,7 @@ within one, comparing bytes; ``.`` and ``..`` are entries like the others and ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import TypeAlias
 
 from stacker.oci.erofs import format as disk
@@ -53,13 +53,13 @@ class Listing:
     def content(self, number: Numbers) -> Iterator[bytes]:
         """The bytes of its own blocks, one after the other; `number` knows the inode numbers."""
         if self.blocks:
-            yield from islice(_encoded(_sorted(self.directory), number), self.blocks)
+            yield from _encoded(self.directory, number, slice(self.blocks))
 
     def tail(self, number: Numbers) -> bytes:
         """The last block, when it is inlined."""
         if not self.inline:
             return b""
-        (tail,) = islice(_encoded(_sorted(self.directory), number), self.blocks, None)
+        (tail,) = _encoded(self.directory, number, slice(self.blocks, None))
         return tail
 
 
@@ -84,10 +84,11 @@ def _name(entry: Entry) -> bytes:
     return entry[0]
 
 
-def _encoded(entries: list[Entry], number: Numbers) -> Iterator[bytes]:
-    """Every block, an inlined one too."""
+def _encoded(directory: Directory, number: Numbers, chosen: slice) -> Iterator[bytes]:
+    """The chosen ones of all blocks, of which an inlined one is the last."""
+    entries = _sorted(directory)
     cuts, _ = _cut(entries)
-    for start, end in pairwise(cuts):
+    for start, end in list(pairwise(cuts))[chosen]:
         yield disk.dirents(
             [
                 (name, number(node), disk.FILE_TYPES[node.format])
