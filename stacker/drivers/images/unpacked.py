@@ -111,7 +111,7 @@ def size_of(path: Path, record: Fields) -> int:
 
 def discard(path: Path) -> None:
     """Remove a layer of either form that has not become visible."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         remove_tree(path)
     else:
         path.unlink(missing_ok=True)

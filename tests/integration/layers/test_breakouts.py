@@ -118,15 +118,16 @@ def test_renames_while_a_layer_is_unpacked(layers: Any, canary: Path) -> None:
 
     def race() -> None:
         trap = layers.base / "trap"
-        trap.symlink_to(canary)
         while not ended.is_set():
             # what is looked at may be finished, or thrown away, at any moment
             with suppress(OSError):
                 for place in layers.base.glob("*.new/tree/d*"):
+                    if not trap.is_symlink():  # the one before went with its layer
+                        discard(trap)
+                        trap.symlink_to(canary)
                     exchange(str(place), str(trap))
+                    exchanged[0] += trap.is_dir() and not trap.is_symlink()
                     exchange(str(place), str(trap))
-                    exchanged[0] += 1
-        discard(trap) if trap.is_symlink() else None
 
     racer = threading.Thread(target=race)
     racer.start()
@@ -141,7 +142,7 @@ def test_renames_while_a_layer_is_unpacked(layers: Any, canary: Path) -> None:
         ended.set()
         racer.join()
     for left in layers.base.iterdir():
-        left.unlink() if left.is_symlink() else discard(left)
+        discard(left)
 
 
 def test_the_worker_is_shut_in(layers: Any, canary: Path) -> None:
