@@ -134,9 +134,7 @@ async def test_container_ends_while_no_monitor_runs(place: Place) -> None:
         launch = place.shell(script)
         started = await containers.start(launch)
         # before that, the first process of a pid namespace ignores the signal for ever
-        with anyio.fail_after(20):
-            while await read_lines(containers, launch.container_id) != [b"trapped"]:
-                await anyio.sleep(0.01)
+        await until_written(containers, launch.container_id, b"trapped")
         pid = containers.monitor_pid
         assert pid is not None
         os.kill(started.pid, signal.SIGSTOP)
@@ -152,6 +150,7 @@ async def test_both_are_killed_and_nobody_knows_the_end(place: Place) -> None:
     async with place.open() as containers:
         launch = place.shell("echo here; sleep 1000")
         started = await containers.start(launch)
+        await until_written(containers, launch.container_id, b"here")
         pid = containers.monitor_pid
         assert pid is not None
         # while this supervisor cannot run, and its monitor is dead, the container ends
@@ -163,6 +162,13 @@ async def test_both_are_killed_and_nobody_knows_the_end(place: Place) -> None:
         ended = await containers.wait(launch.container_id)
         assert (ended.running, ended.code, ended.signal) == (False, None, None)
         assert await read_lines(containers, launch.container_id) == [b"here"]
+
+
+async def until_written(containers: Containers, container_id: str, *lines: bytes) -> None:
+    async def written() -> bool:
+        return await read_lines(containers, container_id) == list(lines)
+
+    await wait_until(written)
 
 
 async def kill_monitor(containers: Containers) -> None:
