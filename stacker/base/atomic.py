@@ -26,7 +26,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True, mode: int = M
 
     OSError goes to the caller, who knows what the file is; nothing is left behind then.
     """
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}{SUFFIX}")
+    fresh = unfinished(path)
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         try:
@@ -42,6 +42,11 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True, mode: int = M
 
     if durable:
         sync_directory(path.parent)
+
+
+def unfinished(path: Path) -> Path:
+    """A name beside a file's for what is to take its place; `sweep_unfinished` knows it."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{SUFFIX}")
 
 
 def sweep_unfinished(directories: Iterable[Path]) -> None:

@@ -6,16 +6,18 @@ came in; only a docker archive has its layers unpacked, as `docker save` has the
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stacker.base import canonical_json, ids
-from stacker.base.atomic import write_atomic
+from stacker.base.atomic import sweep_unfinished, sync_directory, unfinished, write_atomic
 from stacker.base.errors import Corrupt, Invalid
 from stacker.drivers.images import archives, catalog
 from stacker.drivers.images.layer_decompress import DECOMPRESSORS
@@ -31,6 +33,8 @@ from stacker.oci.reference import Reference
 from stacker.oci.tar import writer
 
 PIECE = 1 << 20
+_COPIED_BY_HAND = (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
+"""copy_file_range(2) of a kernel, or between two file systems, that has no way of its own."""
 FORMS = ("oci", "docker")
 
 
@@ -75,7 +79,11 @@ async def archive(
 
 
 def write_layout(store: Store, entries: Sequence[Descriptor], folder: Path) -> None:
-    """Add images to a layout on disk; its other references stay. Blocks."""
+    """Add images to a layout on disk; its other references stay. Blocks.
+
+    What has been written when it returns survives a power cut; one that is cut off, and tried
+    again, goes on where it was.
+    """
     with on_disk("write layout"):
         folder.mkdir(exist_ok=True)
         with _alone(folder):
@@ -84,12 +92,12 @@ def write_layout(store: Store, entries: Sequence[Descriptor], folder: Path) -> N
                 load_object(marker.read_bytes(), what="oci-layout").text("imageLayoutVersion")
             elif any(folder.iterdir()):
                 raise Invalid(f"{folder} is neither empty nor an OCI layout")
+            else:
+                write_atomic(marker, catalog.LAYOUT_VERSION)
 
-            for digest in _blobs(store, entries):
-                _copy(store.places.blob(digest), folder / "blobs" / digest.algorithm / digest.hex)
+            _copy_all(store, _blobs(store, entries), folder / "blobs")
             kept = _others(folder / "index.json", entries)
             write_atomic(folder / "index.json", _index([*kept, *map(_outward, entries)]))
-            write_atomic(marker, catalog.LAYOUT_VERSION)
 
 
 def _layout(store: Store, entries: Sequence[Descriptor]) -> list[Member]:
@@ -206,17 +214,35 @@ def _others(index: Path, entries: Sequence[Descriptor]) -> list[Descriptor]:
     ]
 
 
+def _copy_all(store: Store, digests: Iterable[Digest], blobs: Path) -> None:
+    """Have blobs in a layout, on the disk before anything names them."""
+    folders = {digest: blobs / digest.algorithm for digest in digests}
+    for folder in set(folders.values()):
+        folder.mkdir(parents=True, exist_ok=True)
+    sweep_unfinished(folders.values())
+    for digest, folder in folders.items():
+        _copy(store.places.blob(digest), folder / digest.hex)
+    for folder in {blobs, *folders.values()}:
+        sync_directory(folder)
+
+
 def _copy(source: Path, target: Path) -> None:
-    """Put a blob in place, whole or not at all; a link where the file system allows one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
+    """Put a blob in place, whole or not at all; its blocks are shared where they can be."""
+    if target.exists() and target.stat().st_size == source.stat().st_size:
         return
 
-    fresh = target.with_name(f".{target.name}.{ids.new_id()[:8]}")
+    fresh = unfinished(target)
     try:
         with source.open("rb") as inward, fresh.open("xb") as outward:
-            while os.copy_file_range(inward.fileno(), outward.fileno(), 1 << 30):
-                pass
+            try:
+                while os.copy_file_range(inward.fileno(), outward.fileno(), 1 << 30):
+                    pass
+            except OSError as error:
+                if error.errno not in _COPIED_BY_HAND:
+                    raise
+                shutil.copyfileobj(inward, outward, PIECE)
+                outward.flush()
+            os.fsync(outward.fileno())
         fresh.rename(target)
     finally:
         fresh.unlink(missing_ok=True)

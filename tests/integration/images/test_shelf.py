@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from stacker.base.errors import Invalid, NotFound
+from stacker.base.errors import Invalid, NotFound, StackerError
 from stacker.drivers.images.images import Images
 from stacker.oci import history
 from stacker.oci.image import LayerFormat
 from stacker.oci.progress import PullProgress, PullState
-from tests.integration.images.conftest import OpenImages
+from tests.integration.images.conftest import OpenImages, small_file_system
 from tests.registries.debian import run
 from tests.registries.made import dependent_layers, folder, tar_of, umoci_layout
 from tests.registries.podman import podman
@@ -45,6 +45,15 @@ async def test_tag_gives_a_further_name(rich: Images) -> None:
     assert set(await rich.shelf.names(tagged.id)) == {NAME, "example.com/rich:2"}
     await rich.remove(NAME)
     assert [image.reference for image in await rich.list()] == ["example.com/rich:2"]
+
+
+async def test_one_image_under_several_names_goes_at_once(rich: Images) -> None:
+    image = await rich.shelf.tag(NAME, "example.com/rich:2")
+    with pytest.raises(NotFound, match="nosuch"):
+        await rich.remove(NAME, "nosuch:1")
+    assert await rich.find(NAME)
+    await rich.remove(image.id, NAME, "example.com/rich:2")
+    assert await rich.list() == ()
 
 
 async def test_what_had_the_name_stays_under_its_digest(rich: Images, tmp_path: Path) -> None:
@@ -101,6 +110,21 @@ async def test_no_folder_of_something_else_is_written_to(rich: Images, tmp_path:
     with pytest.raises(Invalid, match="neither empty nor an OCI layout"):
         await rich.shelf.write_layout([NAME], tmp_path)
     assert set(os.listdir(tmp_path)) == {"mine", "root"}
+
+
+@pytest.mark.root
+async def test_a_layout_on_another_disk_that_is_full_at_first(rich: Images, tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "disk", mib=4) as disk:
+        target = disk / "out"
+        filler = disk / "filler"
+        filler.write_bytes(bytes(os.statvfs(disk).f_bavail * 4096 - 24 * 1024))
+        with pytest.raises(StackerError, match="write layout: no space left"):
+            await rich.shelf.write_layout([NAME], target)
+        filler.unlink()
+        (target / "blobs/sha256/.half.01234567.new").write_bytes(b"of one that was killed")
+        await rich.shelf.write_layout([NAME], target)
+        run("skopeo", "inspect", f"oci:{target}:{NAME}")
+        assert not [name for name in os.listdir(target / "blobs/sha256") if name.startswith(".")]
 
 
 async def test_archives_come_back_as_the_same_image(
