@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from stacker.base.errors import Invalid, NotFound
+from stacker.base.errors import Corrupt, Invalid, NotFound
 from stacker.drivers.images.layer_decompress import DECOMPRESSORS
 from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.made_layer import MadeLayer
@@ -205,6 +205,8 @@ def _rewritten(source: Path, options: TreeOptions) -> Generator[bytes]:
 
     with on_disk("read archive"), source.open("rb") as stream:
         piece = stream.read(PIECE)
+        if not piece:
+            raise Corrupt("the archive is empty")  # a tar of nothing has an end; this was cut off
         unpacker = DECOMPRESSORS[compression_of(piece)](take)
         while piece:
             unpacker.feed(piece)

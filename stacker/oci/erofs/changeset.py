@@ -89,6 +89,8 @@ class Changeset:
         if isinstance(node, Directory):
             raise Corrupt(f"{path!r}: a hard link to a directory")
         parent, name = self._locate(path)
+        if not name:
+            raise Corrupt("/: is not a directory in the archive")
         if parent.children.get(name) is not node:
             self._count(name)
             self._make_room(parent, name)

@@ -161,6 +161,9 @@ async def test_wrong_wishes(images: Images, tmp_path: Path, compression: str) ->
     with pytest.raises(Corrupt, match="cut short"):
         await build(images, broken)
     assert not await images.list()
+    broken.write_bytes(b"")  # what made the tar has failed
+    with pytest.raises(Corrupt, match="empty"):
+        await build(images, broken)
 
 
 async def test_nothing_is_left_of_a_failure(

@@ -157,3 +157,11 @@ def test_text_is_bounded(refused: Callable[[Changeset], object]) -> None:
     changes.whiteout(b"ab/.wh.gh")
     with pytest.raises(Corrupt, match="take more than allowed"):
         refused(changes)
+
+
+@pytest.mark.parametrize("path", [b"", b"/", b"./", b"a/.."])
+def test_the_root_is_no_hard_link(changes: Changeset, path: bytes) -> None:
+    changes.put(b"f", file())
+    with pytest.raises(Corrupt):
+        changes.link(path, b"f")
+    assert set(changes.root.children) == {b"f"}
