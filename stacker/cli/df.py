@@ -48,7 +48,6 @@ def run(call: Call) -> int:
 
 def _totals(found: DiskUsage) -> list[tuple[str, ...]]:
     unused = [image for image in found.images if not image.in_use]
-    free = found.unneeded_bytes + sum(i.size_bytes - i.shared_bytes for i in unused)
     loose = [volume for volume in found.volumes if not volume.in_use]
     return [
         (
@@ -56,7 +55,7 @@ def _totals(found: DiskUsage) -> list[tuple[str, ...]]:
             str(len(found.images)),
             str(len(found.images) - len(unused)),
             size(found.images_bytes),
-            size(free),
+            size(found.reclaimable_bytes),
         ),
         ("compressed", "-", "-", "-", size(found.droppable_bytes)),
         ("downloads", "-", "-", size(found.partial_bytes), "-"),

@@ -49,5 +49,5 @@ class Disk:
     async def prune(self, retention: Retention) -> Pruned:
         """Remove images; containers and volumes are never touched."""
         return await self._tools.images.prune(
-            retention, in_use=images_in_use(self._tools, self._loops.values())
+            retention, in_use=lambda: images_in_use(self._tools, self._loops.values())
         )

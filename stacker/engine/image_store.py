@@ -59,12 +59,10 @@ class ImageStore:
             going |= await shelf.names(reference)
         if not force:
             await self._refuse_used(going)
-        files, size_bytes = 0, 0
-        for reference in dict.fromkeys(references):
-            collected = await self._tools.images.remove(reference, in_use=self._held())
-            files += collected.files
-            size_bytes += collected.size_bytes
-        return RemovedImages(names=tuple(sorted(going)), files=files, size_bytes=size_bytes)
+        collected = await self._tools.images.remove(*references, in_use=self._held)
+        return RemovedImages(
+            names=tuple(sorted(going)), files=collected.files, size_bytes=collected.size_bytes
+        )
 
     async def verify(self, references: Sequence[str]) -> tuple[Verified, ...]:
         """Read images again, byte for byte; all where none is named."""

@@ -32,7 +32,7 @@ async def keep_room(tools: Tools, in_use: Callable[[], frozenset[str]]) -> None:
     while True:
         await anyio.sleep(EVERY_S)
         try:
-            pruned = await tools.images.prune(RETENTION, in_use=in_use())
+            pruned = await tools.images.prune(RETENTION, in_use=in_use)
         except StackerError as error:
             tools.bus.emit("warning", f"remove unused images: {error}")
             continue

@@ -174,10 +174,12 @@ class Images(Protocol):
         """
         ...
 
-    async def remove(self, reference: str, *, in_use: Collection[str] = ()) -> RemovedContent:
-        """Take a name away, or all names of an id or digest, and what nothing needs any more.
+    async def remove(
+        self, *references: str, in_use: Callable[[], Collection[str]] = frozenset
+    ) -> RemovedContent:
+        """Take names away, or all names of an id or digest, and what nothing needs any more.
 
-        ``in_use`` are ids, digests or full references: what they need stays.
+        ``in_use`` gives ids, digests or full references: what they need stays.
         """
         ...
 
@@ -212,7 +214,7 @@ class Images(Protocol):
         """Measure what images take; ``in_use`` are ids, digests or full references."""
         ...
 
-    async def prune(self, retention: Retention, *, in_use: Collection[str]) -> Pruned:
+    async def prune(self, retention: Retention, *, in_use: Callable[[], Collection[str]]) -> Pruned:
         """Remove what the retention lets go, and all content that nothing needs then."""
         ...
 

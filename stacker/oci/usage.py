@@ -15,7 +15,7 @@ class ImageUsage:
     """One image, under all of its names."""
 
     references: tuple[str, ...]
-    """Full names; one that was tagged before and is not now has its digest in its name."""
+    """Full names; one that has moved on to another image has this one's digest added."""
     id: str
     """The digest of the config; empty for what is no image, as another tool's artifacts."""
     manifest_digest: str
@@ -28,15 +28,13 @@ class ImageUsage:
     in_use: bool
     from_registry: bool = True
     """It was pulled, so that it can be had again; not imported, loaded or put here by others."""
+    tagged: bool = True
+    """Whether a name that it was given still stands for it; else all have moved on."""
 
     @property
     def unique_bytes(self) -> int:
         """What removing it alone gives back."""
         return self.size_bytes - self.shared_bytes
-
-    @property
-    def tagged(self) -> bool:
-        return any("@" not in reference for reference in self.references)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +44,8 @@ class StoreUsage:
     images: tuple[ImageUsage, ...]
     size_bytes: int
     """All content, each file counted once, whether an image needs it or not."""
-    unneeded_bytes: int
-    """Of these, what no image needs: the next collection removes it."""
+    reclaimable_bytes: int
+    """Of these, what no image in use needs: all that removing the others gives back."""
     droppable_bytes: int
     """Of these, compressed blobs that no container reads, and that a registry has."""
     partial_bytes: int

@@ -46,8 +46,8 @@ class DiskUsage(Message):
     images: tuple[ImageUsageRow, ...] = ()
     images_bytes: int
     """All content of images, each file counted once."""
-    unneeded_bytes: int
-    """Of these, what no image needs."""
+    reclaimable_bytes: int
+    """Of these, what no image in use needs."""
     droppable_bytes: int = 0
     """Of these, what a prune of blobs drops."""
     partial_bytes: int

@@ -31,7 +31,7 @@ async def usage(request: web.Request) -> web.StreamResponse:
                 for each in images.images
             ),
             images_bytes=images.size_bytes,
-            unneeded_bytes=images.unneeded_bytes,
+            reclaimable_bytes=images.reclaimable_bytes,
             droppable_bytes=images.droppable_bytes,
             partial_bytes=images.partial_bytes,
             containers=tuple(

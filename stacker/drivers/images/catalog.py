@@ -26,6 +26,8 @@ SOURCE_DIGEST = "stacker.source.digest"
 """On our own entries: the digest that the tag had, where that was an index's."""
 SOURCE_NAME = "stacker.source.name"
 """On our own entries that were given a name here: the name that the image was pulled under."""
+MOVED_ON = "stacker.source.moved"
+"""On our own entries whose name stands for another image now; pulled by digest is none of them."""
 ASKED_AT = "stacker.source.asked"
 """On our own entries: when the registry was last asked for the name, in seconds."""
 SIZE_LIMIT = 64 * 1024 * 1024
@@ -152,7 +154,8 @@ def origin_of(entry: Descriptor) -> Reference | None:
 
 def _untagged(entry: Descriptor) -> Descriptor:
     name = str(Reference.parse(name_of(entry)).at(entry.digest))
-    return dataclasses.replace(entry, annotations={**entry.annotations, REF_NAME: name})
+    annotations = {**entry.annotations, REF_NAME: name, MOVED_ON: "yes"}
+    return dataclasses.replace(entry, annotations=annotations)
 
 
 def _parse(data: bytes) -> tuple[Descriptor, ...]:

@@ -20,6 +20,7 @@ from stacker.drivers.images.reach import Reach, of_id
 from stacker.drivers.images.spare_blobs import spare_blobs
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
+from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 from stacker.oci.usage import ImageUsage, StoreUsage
 
@@ -32,11 +33,9 @@ class Collected:
 
 def collect(store: Store, *, pinned: Collection[Digest], in_use: Collection[str] = ()) -> Collected:
     """Remove blobs and layers that nothing leads to; `in_use` as in `measure`."""
-    needed = set(pinned)
-    for reach, *_ in _reaches(store):
-        needed |= reach.digests
-    for image_id in _digests(in_use):
-        needed |= of_id(store, image_id)
+    needed = _held(store, in_use) | set(pinned)
+    for found in _found(store):
+        needed |= found.reach.digests
 
     files, size_bytes = 0, 0
     with on_disk("collect images"):
@@ -55,15 +54,19 @@ def measure(store: Store, *, in_use: Collection[str] = ()) -> StoreUsage:
         sizes: Counter[Digest] = Counter()
         for path, digest in _content(store):
             sizes[digest] += _size(store, path, digest)
-        partial = sum(path.lstat().st_size for path in store.places.partial.iterdir())
+        partial = sum(map(_size_now, store.places.partial.iterdir()))
         disk = os.statvfs(store.places.root)
 
-    found = list(_reaches(store))
-    users = Counter(digest for reach, *_ in found for digest in reach.digests)
+    found = list(_found(store))
+    users = Counter(digest for each in found for digest in each.reach.digests)
+    images = tuple(_usage(store, each, sizes, users, in_use) for each in found)
+    needed = _held(store, in_use)
+    for each, image in zip(found, images, strict=True):
+        needed |= each.reach.digests if image.in_use else set()
     return StoreUsage(
-        images=tuple(_usage(store, each, sizes, users, in_use) for each in found),
+        images=images,
         size_bytes=sum(sizes.values()),
-        unneeded_bytes=sum(size for digest, size in sizes.items() if not users[digest]),
+        reclaimable_bytes=sum(size for digest, size in sizes.items() if digest not in needed),
         droppable_bytes=sum(spare_blobs(store).values()),
         partial_bytes=partial,
         disk_bytes=disk.f_blocks * disk.f_frsize,
@@ -73,36 +76,52 @@ def measure(store: Store, *, in_use: Collection[str] = ()) -> StoreUsage:
 
 def _usage(
     store: Store,
-    found: tuple[Reach, tuple[str, ...], bool],
+    found: _Found,
     sizes: Counter[Digest],
     users: Counter[Digest],
     in_use: Collection[str],
 ) -> ImageUsage:
-    reach, references, pulled = found
-    own = {reach.image_id, str(reach.manifest_digest), *references}
+    reach = found.reach
+    own = {reach.image_id, str(reach.manifest_digest), *found.references}
     return ImageUsage(
-        references=references,
+        references=found.references,
         id=reach.image_id,
         manifest_digest=str(reach.manifest_digest),
         size_bytes=sum(sizes[digest] for digest in reach.digests),
         shared_bytes=sum(sizes[digest] for digest in reach.digests if users[digest] > 1),
         used_at=store.used.at(reach.manifest_digest),
         in_use=not own.isdisjoint(in_use),
-        from_registry=pulled,
+        from_registry=found.pulled,
+        tagged=found.tagged,
     )
 
 
-def _reaches(store: Store) -> Iterator[tuple[Reach, tuple[str, ...], bool]]:
-    """What each manifest of the catalog leads to, the names it has, and whether it was pulled."""
-    names: dict[Digest, list[str]] = {}
-    entries = {entry.digest: entry for entry in store.catalog.entries()}
-    pulled: set[Digest] = set()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A manifest of the catalog, with what all of its entries say."""
+
+    reach: Reach
+    references: tuple[str, ...]
+    pulled: bool
+    tagged: bool
+
+
+def _found(store: Store) -> Iterator[_Found]:
+    entries: dict[Digest, list[Descriptor]] = {}
     for entry in store.catalog.entries():
-        names.setdefault(entry.digest, []).append(catalog.name_of(entry) or str(entry.digest))
-        if catalog.SOURCE_DIGEST in entry.annotations:
-            pulled.add(entry.digest)
-    for digest, entry in entries.items():
-        yield Reach(store, entry), tuple(sorted(names[digest])), digest in pulled
+        entries.setdefault(entry.digest, []).append(entry)
+    for same in entries.values():
+        yield _Found(
+            reach=Reach(store, same[-1]),
+            references=tuple(sorted(catalog.name_of(each) or str(each.digest) for each in same)),
+            pulled=any(catalog.SOURCE_DIGEST in each.annotations for each in same),
+            tagged=any(catalog.MOVED_ON not in each.annotations for each in same),
+        )
+
+
+def _held(store: Store, in_use: Collection[str]) -> set[Digest]:
+    """What ids among `in_use` need, though no name may lead there."""
+    return {digest for image_id in _digests(in_use) for digest in of_id(store, image_id)}
 
 
 def _digests(texts: Collection[str]) -> Iterator[Digest]:
@@ -125,6 +144,14 @@ def _size(store: Store, path: Path, digest: Digest) -> int:
     return correction.size if correction else 0
 
 
+def _size_now(path: Path) -> int:
+    """Of a download, which may end at any moment and be gone from its name."""
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _remove(store: Store, path: Path) -> None:
     if path.is_dir():
         doomed = store.places.doomed()
@@ -136,7 +163,7 @@ def _remove(store: Store, path: Path) -> None:
 
 def _content(store: Store) -> Iterator[tuple[Path, Digest]]:
     for folder in store.places.content():
-        for algorithm in folder.iterdir():
+        for algorithm in filter(Path.is_dir, folder.iterdir()):
             # a layer before its record: whoever is killed in between leaves a record of nothing
             for path in sorted(algorithm.iterdir(), key=lambda path: path.suffix == ".json"):
                 try:

@@ -50,6 +50,7 @@ from stacker.drivers.images.store import Store
 from stacker.drivers.images.transfer import Sent
 from stacker.drivers.images.workshop import Workshop
 from stacker.oci.descriptor import Descriptor
+from stacker.oci.digest import Digest
 from stacker.oci.image import Image, LayerFormat
 from stacker.oci.platform import Platform
 from stacker.oci.progress import PullProgress, PullState, PushProgress
@@ -63,6 +64,10 @@ POLICIES = {
     "never": "never",
 }
 """`pull_policy` of the Compose Specification, with its old spelling."""
+
+
+InUse = Callable[[], Collection[str]]
+"""Tells what is needed, as ids, digests or full references, at the moment when it is asked."""
 
 
 class Images:
@@ -293,14 +298,19 @@ class Images:
         """Every whole image, by name."""
         return await to_thread.run_sync(self._lookup.all)
 
-    async def remove(self, reference: str, *, in_use: Collection[str] = ()) -> Collected:
-        """Take a name away, or with a digest or id all names; then what nothing needs any more.
+    async def remove(self, *references: str, in_use: InUse = frozenset) -> Collected:
+        """Take names away, or with a digest or id all names; then what nothing needs any more.
 
-        `in_use` are the ids of images that containers were made from: their layers stay.
+        All are looked for before the first one goes.
+
+        `in_use` gives the ids of images that containers were made from: their layers stay.
         """
-        names = await self._workshop.in_thread(self._lookup.names, reference)
-        if not names:
-            raise NotFound(f"image {reference} is not here")
+        names: set[tuple[str, Digest]] = set()
+        for reference in references:
+            found = await self._workshop.in_thread(self._lookup.names, reference)
+            if not found:
+                raise NotFound(f"image {reference} is not here")
+            names |= found
 
         store = self._workshop.store
         await self._workshop.in_thread(
@@ -309,11 +319,11 @@ class Images:
         self._unsettle()
         return await self.collect(in_use=in_use)
 
-    async def collect(self, *, in_use: Collection[str] = ()) -> Collected:
+    async def collect(self, *, in_use: InUse = frozenset) -> Collected:
         """Remove content that no name leads to, and no image among `in_use` needs."""
         async with self._workshop.pins.frozen() as pinned:
             return await self._workshop.in_thread(
-                collect, self._workshop.store, pinned=pinned, in_use=in_use
+                collect, self._workshop.store, pinned=pinned, in_use=in_use()
             )
 
     async def usage(self, *, in_use: Collection[str] = ()) -> StoreUsage:
@@ -322,12 +332,14 @@ class Images:
         `in_use` are ids, digests or full references: of containers, of declared services, and of
         what a rollback would need.
         """
-        return await to_thread.run_sync(partial(measure, self._workshop.store, in_use=in_use))
+        async with self._workshop.pins.frozen():
+            return await to_thread.run_sync(partial(measure, self._workshop.store, in_use=in_use))
 
-    async def prune(self, retention: Retention, *, in_use: Collection[str]) -> Pruned:
+    async def prune(self, retention: Retention, *, in_use: InUse) -> Pruned:
         """Remove the images that the retention lets go, and all content that nothing needs then.
 
-        What is in use stays, and is noted as used now: an image's age is the time since then.
+        What is in use stays, and is noted as used now: an image's age is the time since then. That
+        is asked for when no pull can end any more: one that ended meanwhile may be in use.
         """
         if retention.blobs is not BlobPolicy.KEEP:
             # a blob goes when its layer can no longer be lost in a power cut
@@ -338,7 +350,7 @@ class Images:
                 self._workshop.store,
                 retention,
                 pinned=pinned,
-                in_use=frozenset(in_use),
+                in_use=frozenset(in_use()),
                 now=clock.now().timestamp(),
             )
         self._unsettle()

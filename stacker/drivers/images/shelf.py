@@ -183,6 +183,7 @@ class Shelf:
 def _renamed(entry: Descriptor, name: Reference) -> Descriptor:
     """The entry under a new name; what the registry called it belongs to its old repository."""
     annotations = {**entry.annotations, catalog.REF_NAME: str(name)}
+    annotations.pop(catalog.MOVED_ON, None)
     old = catalog.name_of(entry)
     if not old or Reference.parse(old).name != name.name:
         # the old name may go, and blobs that were dropped are still to be had from there

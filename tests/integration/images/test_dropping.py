@@ -54,7 +54,7 @@ async def drop(images: Images) -> Dropped | None:
 
 
 async def prune(images: Images, retention: Retention) -> Pruned:
-    return await images.prune(retention, in_use=[])
+    return await images.prune(retention, in_use=frozenset)
 
 
 async def saved(images: Images, name: str) -> bytes:

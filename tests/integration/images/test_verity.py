@@ -118,7 +118,7 @@ async def test_a_dropped_blob_leaves_the_seal(
     with disk.mounted():
         images = open_images()
         await images.ensure(name)
-        assert (await images.prune(Retention(blobs=BlobPolicy.NOW), in_use=[])).dropped
+        assert (await images.prune(Retention(blobs=BlobPolicy.NOW), in_use=frozenset)).dropped
         found = await images.shelf.verify(name)
         assert (found.damages, found.not_compared, len(found.dropped)) == ((), (), 1)
         assert found.size_bytes > len(MARK) * 3

@@ -25,7 +25,7 @@ TAGGED = ImageUsage(
     used_at=1000.0,
     in_use=False,
 )
-MOVED = replace(TAGGED, references=("a.io/x@sha256:2",), used_at=900.0)
+MOVED = replace(TAGGED, tagged=False, used_at=900.0)
 USED = replace(TAGGED, used_at=0.0, in_use=True)
 
 
@@ -63,7 +63,7 @@ def usage_with(available: int) -> StoreUsage:
     return StoreUsage(
         images=(TAGGED, MOVED, USED),
         size_bytes=0,
-        unneeded_bytes=0,
+        reclaimable_bytes=0,
         droppable_bytes=0,
         partial_bytes=0,
         disk_bytes=100,
