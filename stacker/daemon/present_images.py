@@ -51,6 +51,7 @@ def verified_reply(found: Iterable[Verified]) -> wire.VerifiedImages:
                 reference=each.reference,
                 size_bytes=each.size_bytes,
                 damages=each.damages,
+                repaired=each.repaired,
                 dropped=each.dropped,
                 not_compared=each.not_compared,
             )

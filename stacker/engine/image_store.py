@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from stacker.base.errors import Conflict
+from stacker.base.errors import Conflict, StackerError
+from stacker.engine import pull_progress
 from stacker.engine.completing import complete
 from stacker.engine.tools import Tools
 from stacker.oci.detail import ImageDetail, Verified
 from stacker.oci.image import Image
+
+_REPAIRS_MAX = 1000
+"""More than an image has parts: a disk that damages whatever is written is not to be repaired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +69,42 @@ class ImageStore:
             names=tuple(sorted(going)), files=collected.files, size_bytes=collected.size_bytes
         )
 
-    async def verify(self, references: Sequence[str]) -> tuple[Verified, ...]:
-        """Read images again, byte for byte; all where none is named."""
+    async def verify(
+        self, references: Sequence[str], *, repair: bool = False
+    ) -> tuple[Verified, ...]:
+        """Read images again, byte for byte; all where none is named.
+
+        `repair` drops what is damaged and can be had again, and has it again.
+        """
         shelf = self._tools.images.shelf
         names = references or sorted(await shelf.names())
-        return tuple([await shelf.verify(reference) for reference in names])
+        if not repair:
+            return tuple([await shelf.verify(reference) for reference in names])
+        return tuple([await self._repair(reference) for reference in names])
+
+    async def _repair(self, reference: str) -> Verified:
+        """Drop and have again, until a look finds nothing more to drop: what a damaged manifest
+        leads to is looked at when it is sound."""
+        images = self._tools.images
+        before = await images.find(reference)
+        platform = str(before.config.platform) if before else None
+        found = await images.shelf.verify(reference, repair=self._held())
+        repaired: list[str] = []
+        while found.repaired and len(repaired) < _REPAIRS_MAX:
+            repaired += found.repaired
+            try:
+                await images.ensure(
+                    found.reference,
+                    policy="missing",
+                    platform=platform,
+                    progress=partial(pull_progress.tell, self._tools.bus),
+                )
+            except StackerError as error:
+                damages = (*found.damages, f"having it again: {error.message}")
+                return replace(found, damages=damages, repaired=tuple(repaired))
+
+            found = await images.shelf.verify(found.reference, repair=self._held())
+        return replace(found, repaired=(*repaired, *found.repaired))
 
     async def complete(self, references: Sequence[str]) -> None:
         """Have all blobs of images that are here: those that were dropped are fetched again."""

@@ -41,6 +41,8 @@ class Verified:
     """That were read."""
     damages: tuple[str, ...]
     """Each one thing that is not what its digest says; empty: all is well."""
+    repaired: tuple[str, ...] = ()
+    """Damages as well, of what was dropped, and is made or fetched again."""
     dropped: tuple[str, ...] = ()
     """Blobs that are not here, which containers do not need and a registry has."""
     not_compared: tuple[str, ...] = ()

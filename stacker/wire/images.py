@@ -76,6 +76,8 @@ class RemoveRequest(Message):
 class VerifyRequest(Message):
     references: tuple[str, ...] = ()
     """Empty: all images."""
+    repair: bool = False
+    """Drop what is damaged and can be had again, and have it again."""
 
 
 class CompleteRequest(Message):
@@ -224,6 +226,8 @@ class VerifiedRow(Message):
     size_bytes: int
     """That were read."""
     damages: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
+    """Damages that are no more."""
     dropped: tuple[str, ...] = ()
     """Blobs that are not here, which containers do not need and a registry has."""
     not_compared: tuple[str, ...] = ()

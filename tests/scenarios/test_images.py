@@ -101,14 +101,17 @@ def test_verify_finds_a_flipped_bit(stacker: Stacker) -> None:
     assert "sound" in stacker.ok("image", "verify")
     (layer,) = (stacker.root / "layers").rglob("*.erofs")
     whole = layer.read_bytes()
-    try:
-        layer.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
-        done = stacker("image", "verify", IMAGE)
-        assert done.returncode == 1
-        assert "damaged" in done.stdout
-        assert "what is mounted differs from what the blob gives" in done.stderr
-    finally:
-        layer.write_bytes(whole)
+    layer.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    done = stacker("image", "verify", IMAGE)
+    assert done.returncode == 1
+    assert "damaged" in done.stdout
+    assert "what is mounted differs from what the blob gives" in done.stderr
+    done = stacker("image", "verify", "--repair", IMAGE)
+    assert done.returncode == 0
+    assert "repaired" in done.stdout
+    assert "what is mounted differs from what the blob gives" in done.stderr
+    assert layer.read_bytes() == whole
+    assert "sound" in stacker.ok("image", "verify")
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
     body = await read_body(request, VerifyRequest)
 
     async def work() -> Message:
-        return verified_reply(await engine.images.verify(body.references))
+        return verified_reply(await engine.images.verify(body.references, repair=body.repair))
 
     return await operation.operate(request, work)
 

@@ -33,7 +33,7 @@ class Collected:
 
 def collect(store: Store, *, pinned: Collection[Digest], in_use: Collection[str] = ()) -> Collected:
     """Remove blobs and layers that nothing leads to; `in_use` as in `measure`."""
-    needed = _held(store, in_use) | set(pinned)
+    needed = needed_by(store, in_use) | set(pinned)
     for found in _found(store):
         needed |= found.reach.digests
 
@@ -43,7 +43,7 @@ def collect(store: Store, *, pinned: Collection[Digest], in_use: Collection[str]
             if digest not in needed:
                 size_bytes += _size(store, path, digest)
                 files += 1
-                _remove(store, path)
+                remove_content(store, path)
         store.used.forget(needed)
     return Collected(files=files, size_bytes=size_bytes)
 
@@ -60,7 +60,7 @@ def measure(store: Store, *, in_use: Collection[str] = ()) -> StoreUsage:
     found = list(_found(store))
     users = Counter(digest for each in found for digest in each.reach.digests)
     images = tuple(_usage(store, each, sizes, users, in_use) for each in found)
-    needed = _held(store, in_use)
+    needed = needed_by(store, in_use)
     for each, image in zip(found, images, strict=True):
         needed |= each.reach.digests if image.in_use else set()
     return StoreUsage(
@@ -72,6 +72,21 @@ def measure(store: Store, *, in_use: Collection[str] = ()) -> StoreUsage:
         disk_bytes=disk.f_blocks * disk.f_frsize,
         available_bytes=disk.f_bavail * disk.f_frsize,
     )
+
+
+def needed_by(store: Store, in_use: Collection[str]) -> set[Digest]:
+    """What the ids among `in_use` need, though no name may lead there."""
+    return {digest for image_id in _digests(in_use) for digest in of_id(store, image_id)}
+
+
+def remove_content(store: Store, path: Path) -> None:
+    """Remove a file or a directory under its final name, if it is there."""
+    if path.is_dir():
+        doomed = store.places.doomed()
+        path.rename(doomed)
+        remove_tree(doomed)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _usage(
@@ -119,11 +134,6 @@ def _found(store: Store) -> Iterator[_Found]:
         )
 
 
-def _held(store: Store, in_use: Collection[str]) -> set[Digest]:
-    """What ids among `in_use` need, though no name may lead there."""
-    return {digest for image_id in _digests(in_use) for digest in of_id(store, image_id)}
-
-
 def _digests(texts: Collection[str]) -> Iterator[Digest]:
     for text in texts:
         try:
@@ -150,15 +160,6 @@ def _size_now(path: Path) -> int:
         return path.lstat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _remove(store: Store, path: Path) -> None:
-    if path.is_dir():
-        doomed = store.places.doomed()
-        path.rename(doomed)
-        remove_tree(doomed)
-    else:
-        path.unlink()
 
 
 def _content(store: Store) -> Iterator[tuple[Path, Digest]]:

@@ -55,6 +55,10 @@ class Lookup:
         """The entry of the whole image that `find` would give. Blocks."""
         return next((entry for entry in self._matches(text) if self._image(entry)), None)
 
+    def forget(self) -> None:
+        """Look at the documents again: some may have gone, which `find` takes for granted."""
+        self._images, self._answers = {}, {}
+
     def of_entry(self, entry: Descriptor) -> Image:
         """The image that has just been completed. Blocks."""
         image = self._image(entry)

@@ -31,6 +31,7 @@ from stacker.oci import documents, image_config
 from stacker.oci.chain_id import chain_ids
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
+from stacker.oci.image_config import ImageConfig
 from stacker.oci.index import Index
 from stacker.oci.manifest import Manifest
 from stacker.oci.platform import Platform
@@ -151,9 +152,7 @@ class Pull:
         if not manifest.is_image:
             return False
 
-        await self._download.have(manifest.config, diff_id=None)
-        data = await self._in_thread(self._store.read_document, manifest.config)
-        return self._platform.can_run(image_config.parse(data).platform)
+        return self._platform.can_run((await self._config_of(manifest)).platform)
 
     async def _config(self, manifest: Manifest) -> tuple[Digest, ...]:
         """Have the config here; the diff ids of the layers."""
@@ -162,10 +161,7 @@ class Pull:
             raise Unsupported(f"it is no image but {kind[:100]!r}")
 
         with step("config"):
-            await self._download.have(manifest.config, diff_id=None)
-            config = image_config.parse(
-                await self._in_thread(self._store.read_document, manifest.config)
-            )
+            config = await self._config_of(manifest)
             if len(config.diff_ids) != len(manifest.layers):
                 raise Corrupt(
                     f"it lists {len(config.diff_ids)} layers, the manifest {len(manifest.layers)}"
@@ -174,6 +170,11 @@ class Pull:
                 raise NotFound(f"the image is for {config.platform}, not for {self._platform}")
 
         return config.diff_ids
+
+    async def _config_of(self, manifest: Manifest) -> ImageConfig:
+        await self._in_thread(self._store.drop_damaged, manifest.config)
+        await self._download.have(manifest.config, diff_id=None)
+        return image_config.parse(await self._in_thread(self._store.read_document, manifest.config))
 
     def _lacking(
         self, layers: tuple[tuple[Descriptor, Digest], ...]

@@ -7,7 +7,7 @@ has been dropped of an image that is saved is brought back by whoever can.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 
 from stacker.base.errors import Invalid, NotFound, StackerError
@@ -15,6 +15,7 @@ from stacker.drivers.images import catalog, save
 from stacker.drivers.images.lookup import Lookup
 from stacker.drivers.images.pins import PinSet
 from stacker.drivers.images.refetch import BringBack
+from stacker.drivers.images.repair import Repair
 from stacker.drivers.images.steps import step
 from stacker.drivers.images.verify import Look, steps
 from stacker.drivers.images.workshop import Workshop
@@ -72,8 +73,12 @@ class Shelf:
         """All that is known of an image."""
         return await self._workshop.in_thread(self._detail, await self._entry(reference))
 
-    async def verify(self, reference: str) -> Verified:
-        """Read every byte of an image again: blobs, and the layers that are made of them."""
+    async def verify(self, reference: str, *, repair: Collection[str] | None = None) -> Verified:
+        """Read every byte of an image again: blobs, and the layers that are made of them.
+
+        With `repair`, the ids of the images that containers were made of, what is damaged goes
+        where it can be had again; the image is not whole then, as after a power cut.
+        """
         entry = await self._workshop.in_thread(self._lookup.entry, reference)
         if entry is None:
             raise NotFound(f"image {reference} is not here")
@@ -81,10 +86,17 @@ class Shelf:
         with self._workshop.pins.held() as pins, step(f"verify {reference}"):
             await pins.add(await self._workshop.in_thread(self._parts_of_any, entry))
             look = await self._workshop.in_thread(Look, self._workshop.store)
-            pending = steps(self._workshop.store, entry, look)
+            pending = steps(self._workshop.store, entry, look, await self._repair(entry, repair))
             while await self._workshop.in_thread(next, pending, _DONE) is not _DONE:
                 pass  # a layer a turn: whoever cancels waits for one at most
+        if repair is not None:
+            self._lookup.forget()
         return look.found(catalog.name_of(entry) or reference)
+
+    async def _repair(self, entry: Descriptor, in_use: Collection[str] | None) -> Repair | None:
+        if in_use is None:
+            return None
+        return await self._workshop.in_thread(Repair, self._workshop.store, entry, in_use=in_use)
 
     async def write_layout(self, references: Sequence[str], folder: Path) -> None:
         """Put images into an OCI layout, beside what it has; it is made where there is none."""

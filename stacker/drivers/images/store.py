@@ -77,13 +77,22 @@ class Store:
 
         return data
 
+    def drop_damaged(self, descriptor: Descriptor) -> None:
+        """Remove a manifest or config that is not what its digest says, so that it is had again."""
+        if self.has_blob(descriptor):
+            try:
+                self.read_document(descriptor)
+            except Corrupt:
+                self.places.blob(descriptor.digest).unlink(missing_ok=True)
+
     def add_document(self, data: bytes, digest: Digest) -> None:
         """Keep a manifest or config whose digest has been verified."""
         final = self.places.blob(digest)
-        if final.is_file():
-            return
-
         with on_disk("write blob"):
+            # what is here may be damaged
+            if final.is_file() and final.read_bytes() == data:
+                return
+
             # two pulls may end with the same manifest at the same moment: each writes its own file
             fresh = self.places.partial_document()
             try:

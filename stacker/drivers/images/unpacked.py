@@ -68,11 +68,14 @@ class Unpacked:
             # without its record a layer is as good as absent: it is made again from its blob
             return None
 
-    def builder(self, diff_id: Digest, *, compression: Compression) -> LayerBuilder:
-        """Begin a layer under a temporary name."""
-        target = self._places.partial_layer(diff_id, self.format)
+    def builder(
+        self, diff_id: Digest, *, compression: Compression, format: LayerFormat | None = None
+    ) -> LayerBuilder:
+        """Begin a layer under a temporary name, in the form of new layers if none is given."""
+        format = format or self.format
+        target = self._places.partial_layer(diff_id, format)
         return LayerBuilder(
-            target, compression=compression, format=self.format, algorithm=diff_id.algorithm
+            target, compression=compression, format=format, algorithm=diff_id.algorithm
         )
 
     def keep(self, result: LayerResult, *, diff_id: Digest) -> None:

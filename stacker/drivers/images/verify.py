@@ -17,6 +17,7 @@ from stacker.base.errors import StackerError
 from stacker.drivers.images.layer_complete import complete_layer
 from stacker.drivers.images.layers import LayerResult
 from stacker.drivers.images.refetch import fetchable
+from stacker.drivers.images.repair import Repair
 from stacker.drivers.images.seals import is_intact
 from stacker.drivers.images.steps import on_disk
 from stacker.drivers.images.store import Store
@@ -34,14 +35,27 @@ from stacker.oci.tree import TreeOptions
 READ_SIZE = 1 << 20
 
 
-def steps(store: Store, entry: Descriptor, look: Look) -> Iterator[None]:
-    """Read all of it, a blob or a layer a step; what is wrong is noted, not raised."""
-    if not look.passes(f"manifest {entry.digest}", lambda: look.blob(entry)):
+def steps(
+    store: Store, entry: Descriptor, look: Look, repair: Repair | None = None
+) -> Iterator[None]:
+    """Read all of it, a blob or a layer a step; what is wrong is noted, not raised.
+
+    With `repair`, what is wrong is dropped where it can be had again.
+    """
+    if not look.passes(
+        f"manifest {entry.digest}",
+        partial(look.blob, entry),
+        repair and partial(repair.document, entry),
+    ):
         return
     yield
 
     manifest = documents.parse_manifest(store.read_document(entry), expected=entry.media_type)
-    if not look.passes(f"config {manifest.config.digest}", lambda: look.blob(manifest.config)):
+    if not look.passes(
+        f"config {manifest.config.digest}",
+        partial(look.blob, manifest.config),
+        repair and partial(repair.document, manifest.config),
+    ):
         return
 
     config = image_config.parse(store.read_document(manifest.config))
@@ -50,14 +64,21 @@ def steps(store: Store, entry: Descriptor, look: Look) -> Iterator[None]:
     for descriptor, diff_id, chain in zip(manifest.layers, config.diff_ids, chains, strict=True):
         yield
         what = f"layer {descriptor.digest}"
-        look.passes(what, partial(look.layer, descriptor, diff_id))
+        look.passes(
+            what,
+            partial(look.layer, descriptor, diff_id),
+            repair and partial(repair.layer, descriptor, diff_id),
+        )
         layer = store.unpacked.get(diff_id)
         if layer is None:
             continue  # noted, as are the corrections of all above it
         if layer.implied:
             yield
-            check = partial(look.corrections, chain, layer.path, tuple(below))
-            look.passes(f"corrections of {what}", check)
+            look.passes(
+                f"corrections of {what}",
+                partial(look.corrections, chain, layer.path, tuple(below)),
+                repair and partial(repair.corrections, chain),
+            )
         below.append(layer.path)
         correction = store.corrections.get(chain)
         if correction is not None and correction.path is not None:
@@ -72,24 +93,34 @@ class Look:
         self._fetchable = fetchable(store)
         self._size = 0
         self._damages: list[str] = []
+        self._repaired: list[str] = []
         self._dropped: list[str] = []
         self._not_compared: list[str] = []
 
-    def passes(self, what: str, check: Callable[[], str | None]) -> bool:
-        """Carry out one check; what it says, or raises, is noted."""
+    def passes(
+        self,
+        what: str,
+        check: Callable[[], str | None],
+        repair: Callable[[], bool] | None,
+    ) -> bool:
+        """Carry out one check; what it says, or raises, is noted, and repaired."""
         try:
             wrong = check()
         except StackerError as error:
             wrong = error.message
-        if wrong is not None:
-            self._damages.append(f"{what}: {wrong}")
-        return wrong is None
+        if wrong is None:
+            return True
+
+        repaired = repair is not None and repair()
+        (self._repaired if repaired else self._damages).append(f"{what}: {wrong}")
+        return False
 
     def found(self, reference: str) -> Verified:
         return Verified(
             reference=reference,
             size_bytes=self._size,
             damages=tuple(self._damages),
+            repaired=tuple(self._repaired),
             dropped=tuple(self._dropped),
             not_compared=tuple(self._not_compared),
         )
@@ -128,7 +159,9 @@ class Look:
 
         made: LayerResult | None = None
         builder = self._store.unpacked.builder(
-            diff_id, compression=compression_of(descriptor.media_type)
+            diff_id,
+            compression=compression_of(descriptor.media_type),
+            format=kept.format if kept is not None else None,
         )
         try:
             wrong = self.blob(descriptor, builder.feed)
