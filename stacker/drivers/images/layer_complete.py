@@ -8,15 +8,16 @@ above the layer. It is small: directories mostly, and the few files that had to 
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from stacker.base.errors import Failed, NotFound
 from stacker.drivers.images.directory.body import correct
+from stacker.drivers.images.layer_file import LayerFile
 from stacker.drivers.images.layer_sink import FileSink
-from stacker.oci.erofs.complete import Completion
+from stacker.drivers.images.steps import on_disk
+from stacker.oci.erofs.complete import SIZE_MAX, Completion
 from stacker.oci.erofs.reader import Image
 from stacker.oci.erofs.writer import Writer
 from stacker.oci.image import LayerFormat
@@ -28,40 +29,40 @@ def complete_layer(
     target: Path,
     *,
     format: LayerFormat = LayerFormat.EROFS,
+    size_max: int = SIZE_MAX,
 ) -> int | None:
     """Writes the corrections of `layer` over `lowers` to `target`, a new file or directory, and
     returns their size; None when there is nothing to correct.
 
     `lowers`, lowest first, are all the images below it, with their own corrections among them.
-    Raises Corrupt when a hard link leads nowhere, or a path through what is no directory.
+    Raises Corrupt when a hard link leads nowhere, or a path through what is no directory; and when
+    they would be larger than `size_max`.
     """
     directory = format is LayerFormat.DIRECTORY
     identity = _identity(layer, lowers)
     if directory or any(path.is_dir() for path in (*lowers, layer)):
-        return correct(layer, lowers, target, identity=identity, directory=directory)
-    images = [Image(_mapped(path)) for path in (*lowers, layer)]
-    completion = Completion(images[-1], images[:-1])
-    if not completion.needed:
-        return None
-    sink = FileSink(target)
-    try:
-        size = completion.write(Writer(sink), identity)
-        sink.close(size)
-    except BaseException:
-        sink.discard()
-        raise
-    return size
+        return correct(
+            layer, lowers, target, identity=identity, directory=directory, size_max=size_max
+        )
+    with ExitStack() as opened:
+        images = [_image(path, opened) for path in (*lowers, layer)]
+        completion = Completion(images[-1], images[:-1])
+        if not completion.needed:
+            return None
+        sink = FileSink(target)
+        try:
+            size = completion.write(Writer(sink), identity, size_max=size_max)
+            sink.close(size)
+        except BaseException:
+            sink.discard()
+            raise
+        return size
 
 
-def _mapped(path: Path) -> memoryview:
-    """The file's bytes; unmapped when nobody refers to them any more."""
-    try:
-        with open(path, "rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
-    except FileNotFoundError as error:
-        raise NotFound(f"layer {path}: is not there") from error
-    except (OSError, ValueError) as error:
-        raise Failed(f"layer {path}: {error}") from error
+def _image(path: Path, opened: ExitStack) -> Image:
+    with on_disk("open layer"):
+        file = opened.enter_context(path.open("rb", buffering=0))
+    return Image(LayerFile(file.fileno()).read)
 
 
 def _identity(layer: Path, lowers: Sequence[Path]) -> bytes:

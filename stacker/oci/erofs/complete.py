@@ -20,6 +20,9 @@ from stacker.oci.erofs.nodes import Attributes, Directory, Node
 from stacker.oci.erofs.reader import Inode, Tree
 from stacker.oci.erofs.writer import TreeWriter
 
+SIZE_MAX = 64 << 30
+"""Bytes of corrections, holes included; as a layer may have."""
+_ZEROS = bytes(1 << 20)
 _IMPLIED = Attributes(mode=stat.S_IFDIR | 0o755)
 _WHITEOUT = Attributes(mode=stat.S_IFCHR)
 
@@ -38,14 +41,18 @@ class Completion:
         self._inspect()
         self.needed = bool(self._directories or self._moves or self._links)
 
-    def write(self, writer: TreeWriter, uuid: bytes) -> int:
-        """Writes the image of corrections; returns its size."""
-        return _Correction(self._layer, self._lower, self._all, writer).write(
+    def write(self, writer: TreeWriter, uuid: bytes, *, size_max: int = SIZE_MAX) -> int:
+        """Writes the image of corrections; returns its size.
+
+        Corrupt where it would be larger than `size_max`: a few bytes of an archive are enough to
+        ask for a copy of each large file below.
+        """
+        return _Correction(self._layer, self._lower, self._all, writer, size_max).write(
             self._directories, self._moves, self._links, uuid
         )
 
     def _inspect(self) -> None:
-        stack: list[tuple[Path, Inode, Place]] = [((), self._layer.root, self._lower.root)]
+        stack: list[tuple[Path, Inode, Place]] = [((), self._layer.root, self._top())]
         while stack:
             path, directory, lower = stack.pop()
             for name, number in self._layer.entries(directory).items():
@@ -64,6 +71,10 @@ class Completion:
                     # whiteouts included; one that the correction has too is merged
                     self._directories.setdefault(path, _clean(directory.attributes))
 
+    def _top(self) -> Place:
+        """What shows of the lower layers below the root: nothing, where it is opaque."""
+        return [] if is_opaque(self._layer.root) else self._lower.root
+
     def _is_moved(self, path: Path, inode: Inode, below: Place) -> bool:
         """Looks at an implied directory; True when what is in it belongs elsewhere."""
         if not below or inode.xattr(whiteout.IMPLIED) is None:
@@ -77,12 +88,15 @@ class Completion:
 class _Correction:
     """The tree of corrections under construction."""
 
-    def __init__(self, layer: Tree, lower: Merged, merged: Merged, writer: TreeWriter) -> None:
+    def __init__(
+        self, layer: Tree, lower: Merged, merged: Merged, writer: TreeWriter, size_max: int
+    ) -> None:
         self._layer = layer
         self._own = Merged([layer])
         self._lower = lower
         self._all = merged
         self._writer = writer
+        self._size_max = size_max
         # not listed: the root that is seen is another layer's
         mark = {whiteout.IMPLIED: b""}
         self._root = Directory(replace(_IMPLIED, xattrs=mark), None, listed=False)
@@ -205,9 +219,14 @@ class _Correction:
             inode = found.inode
             attributes = _clean(inode.attributes)
             if stat.S_ISREG(inode.format):
+                if self._writer.size + inode.size > self._size_max:
+                    raise Corrupt(f"its copies of lower files take over {self._size_max} bytes")
                 node = self._writer.begin(attributes, inode.size)
                 for piece in found.image.content(inode):
-                    self._writer.data(piece)
+                    if not piece[0] and piece.tobytes() == _ZEROS[: len(piece)]:
+                        self._writer.hole(len(piece))
+                    else:
+                        self._writer.data(piece)
             elif stat.S_ISLNK(inode.format):
                 target = b"".join(found.image.content(inode))
                 node = self._writer.add(attributes, content=target)

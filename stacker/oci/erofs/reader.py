@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from stacker.oci.erofs import xattrs
 from stacker.oci.erofs.nodes import Attributes
 
 _EXTENDED = 1
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +60,11 @@ class Tree(Protocol):
 
 
 class Image:
-    """An image in memory: bytes, or a mapped file."""
+    """An image, in memory or in a file."""
 
-    def __init__(self, data: memoryview) -> None:
-        self._data = data
+    def __init__(self, read: Callable[[int, int], memoryview]) -> None:
+        """`read` gives so many bytes from a place on, or fewer where the image ends."""
+        self._read = read
         magic, root = disk.superblock_fields(self._bytes(disk.SUPER_OFFSET, 128))
         if magic != disk.MAGIC:
             raise Corrupt("not an EROFS image")
@@ -81,7 +83,7 @@ class Image:
         if form & 1 != _EXTENDED:
             raise Corrupt(f"EROFS inode {number}: not in the extended form")
         xattr_size = 12 + 4 * (xattr_count - 1) if xattr_count else 0
-        area = bytes(self._bytes(at + disk.INODE_SIZE, xattr_size))
+        area = bytes(self._bytes(at + disk.INODE_SIZE, xattr_size)) if xattr_size else b""
         inline = form >> 1 & 7 == disk.FLAT_INLINE
         return Inode(
             number=number,
@@ -98,10 +100,12 @@ class Image:
         )
 
     def content(self, inode: Inode) -> Iterator[memoryview]:
-        """The data of a file, symlink or directory, in at most two pieces."""
+        """The data of a file, symlink or directory, in pieces."""
         tail = inode.size % disk.BLOCK if inode.tail_at else 0
-        if inode.size > tail:
-            yield self._bytes(inode.first_block * disk.BLOCK, inode.size - tail)
+        start = inode.first_block * disk.BLOCK
+        end = start + inode.size - tail
+        for at in range(start, end, _PIECE):
+            yield self._bytes(at, min(_PIECE, end - at))
         if tail:
             yield self._bytes(inode.tail_at, tail)
 
@@ -124,7 +128,7 @@ class Image:
                 raise Corrupt(f"EROFS directory {directory.number}: malformed") from error
 
     def _bytes(self, at: int, size: int) -> memoryview:
-        found = self._data[at : at + size]
+        found = self._read(at, size)
         if len(found) != size:
             raise Corrupt("EROFS image: shorter than its metadata says")
         return found

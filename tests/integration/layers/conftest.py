@@ -37,6 +37,17 @@ class Member(tarfile.TarInfo):
     content = b""
 
 
+def sparse(name: str, size: int) -> bytes:
+    """The entry of a file that is one hole but for its last byte, in GNU tar's format 1.0."""
+    text = f"1\n{size - 1}\n1\n".encode().ljust(512, b"\0")
+    entry = tarfile.TarInfo(name)
+    entry.size = 513
+    entry.pax_headers = {
+        "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(size),
+    }  # fmt: skip
+    return entry.tobuf(tarfile.PAX_FORMAT) + text + b"x" + bytes(511)
+
+
 class Layers:
     """Everything under one temporary directory; `path()` gives a new name in it."""
 

@@ -24,6 +24,7 @@ from stacker.drivers.images.layers import LayerBuilder, LayerLimits
 from stacker.drivers.images.unpacked import discard
 from stacker.oci import tar
 from stacker.oci.image import LayerFormat
+from tests.integration.layers.conftest import sparse
 from tests.support.slowness import SLOWNESS
 
 pytestmark = pytest.mark.root
@@ -39,18 +40,6 @@ def nothing_left(layers: Any) -> Iterator[None]:
     before = set(os.listdir(layers.base)), len(os.listdir("/proc/self/fd"))
     yield
     assert (set(os.listdir(layers.base)), len(os.listdir("/proc/self/fd"))) == before
-
-
-def sparse_of_8_eib() -> bytes:
-    """Format 1.0, one byte at the end of the largest offset."""
-    real = (1 << 63) - 1
-    text = f"1\n{real - 1}\n1\n".encode().ljust(512, b"\0")
-    member = tarfile.TarInfo("sparse")
-    member.size = 513
-    member.pax_headers = {
-        "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(real),
-    }  # fmt: skip
-    return member.tobuf(tarfile.PAX_FORMAT) + text + b"x" + bytes(511)
 
 
 def deep(levels: int) -> bytes:
@@ -85,7 +74,7 @@ def named(name: str, **pax: str) -> tarfile.TarInfo:
 
 
 BOMBS = {
-    "a sparse file of 8 EiB": sparse_of_8_eib,
+    "a sparse file of 8 EiB": lambda: sparse("sparse", (1 << 63) - 1),
     "a component of 256 bytes": lambda: of(named("n" * 256)),
     "a name of 4,097 bytes": lambda: of(named("n/" * 2048 + "nn")),
     "a name of 65 KiB": lambda: of(named("n/" * 33_000 + "f")),

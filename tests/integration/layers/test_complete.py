@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from stacker.base.errors import Corrupt
 from stacker.drivers.images.layer_complete import complete_layer
-from tests.integration.layers.conftest import EXAMPLES, merged
+from stacker.oci.image import LayerFormat
+from tests.integration.layers.conftest import EXAMPLES, merged, sparse
 
 pytestmark = pytest.mark.root
 
@@ -141,6 +142,48 @@ def test_hard_links_to_nothing_are_refused(layers: Any, target: str) -> None:
     with pytest.raises(Corrupt, match="hard link"):
         complete_layer(result.path, [lower], fix, format=layers.format)
     assert not fix.exists()
+
+
+def test_copies_of_lower_files_are_bounded(layers: Any) -> None:
+    """A hard link takes no bytes of an archive, and its target none of the disk."""
+    lower = layers.build(sparse("large", 1 << 30)).path
+    result = layers.layer(layers.link("l", "large"))
+    fix = layers.path(".fix")
+    with pytest.raises(Corrupt, match="copies of lower files take over"):
+        complete_layer(result.path, [lower], fix, format=layers.format, size_max=(1 << 30) - 1)
+    assert not fix.exists()
+    assert complete_layer(result.path, [lower], fix, format=layers.format)
+    file = fix / "l" if layers.format is LayerFormat.DIRECTORY else fix
+    assert file.stat().st_size >= 1 << 30
+    assert file.stat().st_blocks * 512 <= 2 << 20
+
+
+def test_an_opaque_root_hides_what_is_below(layers: Any) -> None:
+    lower = layers.archive(
+        layers.directory("usr"), layers.symlink("etc", "usr"), layers.directory("d", mode=0o700)
+    )
+    upper = layers.archive(
+        layers.member(".wh..wh..opq"), layers.member("etc/x", b"1"), layers.member("d/y", b"2")
+    )
+    with merged(layers, lower, upper) as root:
+        assert sorted(os.listdir(root)) == ["d", "etc"]
+        assert (root / "etc/x").read_bytes() == b"1"
+        assert not (root / "etc").is_symlink()
+        assert stat.S_IMODE(os.stat(root / "d").st_mode) == 0o755
+
+
+def test_a_layer_that_is_cut_short_is_an_error(layers: Any) -> None:
+    """Not a signal that ends the process, as of a mapped file (mmap(2), SIGBUS)."""
+    if layers.format is LayerFormat.DIRECTORY:
+        pytest.skip("has no file of its own")
+    lower = layers.layer(*(layers.directory(f"d{n}") for n in range(2000))).path
+    result = layers.layer(layers.member("d7/new", b"1"))
+    fix = layers.path(".fix")
+    for size in (lower.stat().st_size - 4096, 4096, 1000, 0):
+        os.truncate(lower, size)
+        with pytest.raises(Corrupt):
+            complete_layer(result.path, [lower], fix)
+        assert not fix.exists()
 
 
 PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)

@@ -112,7 +112,13 @@ class DirectoryBody:
 
 
 def correct(
-    layer: Path, lowers: Sequence[Path], target: Path, *, identity: bytes, directory: bool
+    layer: Path,
+    lowers: Sequence[Path],
+    target: Path,
+    *,
+    identity: bytes,
+    directory: bool,
+    size_max: int,
 ) -> int | None:
     """As `layer_complete.complete_layer`, where any of the layers is, or becomes, a directory."""
     opened: list[int] = []
@@ -122,7 +128,7 @@ def correct(
                 fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
                 opened.append(fd)
         job: dict[str, object] = {
-            "file_size": 1 << 40,
+            "file_size": size_max,
             "lowers": opened[:-1],
             "layer": opened[-1],
             "identity": identity.hex(),

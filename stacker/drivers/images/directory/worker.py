@@ -8,12 +8,11 @@ codec or a library that was loaded afterwards could come out of the layer.
 
 from __future__ import annotations
 
-import errno
 import gc
 import json
-import mmap
 import os
 import resource
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from stacker.drivers.images.directory.outcome import tell
 from stacker.drivers.images.directory.places import IMAGE
 from stacker.drivers.images.directory.reader import DirectoryImage
 from stacker.drivers.images.directory.writer import DirectoryWriter
+from stacker.drivers.images.layer_file import LayerFile
 from stacker.drivers.images.layer_sink import FileSink
 from stacker.drivers.images.layer_tree import LayerTree
 from stacker.oci import tar
@@ -76,24 +76,19 @@ def _correct(job: dict[str, Any]) -> dict[str, object]:
     completion = Completion(images[-1], images[:-1])
     if not completion.needed:
         return {"needed": False}
-    identity = bytes.fromhex(job["identity"])
+    identity, size_max = bytes.fromhex(job["identity"]), job["file_size"]
     if job["directory"]:
-        return {"needed": True, "size": completion.write(DirectoryWriter(Nursery()), identity)}
+        writer = DirectoryWriter(Nursery())
+        return {"needed": True, "size": completion.write(writer, identity, size_max=size_max)}
     sink = FileSink(Path(IMAGE))
-    size = completion.write(Writer(sink), identity)
+    size = completion.write(Writer(sink), identity, size_max=size_max)
     sink.close(size)
     return {"needed": True, "size": size}
 
 
 def _image(fd: int) -> Image | DirectoryImage:
-    try:
-        return Image(memoryview(mmap.mmap(fd, 0, prot=mmap.PROT_READ)))
-    except OSError as error:
-        if error.errno not in (errno.ENODEV, errno.EISDIR, errno.EINVAL, errno.EBADF):
-            raise
-        return DirectoryImage(fd)
-    except ValueError as error:
-        raise Corrupt("a layer's file is empty") from error
+    is_directory = stat.S_ISDIR(os.fstat(fd).st_mode)
+    return DirectoryImage(fd) if is_directory else Image(LayerFile(fd).read)
 
 
 def _bound(memory: int, cpu_s: int, file_size: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -40,10 +41,15 @@ def directory(parent: Directory | None = None, attributes: Attributes = ROOT) ->
     return Directory(attributes, parent, listed=True)
 
 
+def reading(buffer: bytearray) -> Callable[[int, int], memoryview]:
+    view = memoryview(bytes(buffer))
+    return lambda at, size: view[at : at + size]
+
+
 def image(root: Directory, writer: Writer, buffer: Buffer) -> Image:
     assert writer.finish(root, bytes(16)) == len(buffer)
     assert len(buffer) % disk.BLOCK == 0
-    return Image(memoryview(bytes(buffer)))
+    return Image(reading(buffer))
 
 
 def content(image: Image, number: int) -> bytes:
@@ -252,7 +258,7 @@ def test_damaged_images_are_corrupt_and_nothing_else(data: st.DataObject) -> Non
         at = data.draw(st.integers(disk.SUPER_OFFSET, len(buffer) - 1))
         buffer[at] = data.draw(st.integers(0, 255))
     try:
-        found = Image(memoryview(bytes(buffer)))
+        found = Image(reading(buffer))
         for number in found.entries(found.root).values():
             for _ in found.content(found.inode(number)):
                 pass
