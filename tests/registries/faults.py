@@ -32,6 +32,15 @@ def status(code: int, headers: Mapping[str, str] | None = None) -> Bend:
     return bent
 
 
+def page(body: bytes = b"<html>log in</html>", content_type: str = "text/html") -> Bend:
+    """What a network that wants something first puts in the place of every answer."""
+
+    async def bent(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type=content_type)
+
+    return bent
+
+
 def hang() -> Bend:
     """Take the request and never answer."""
 
@@ -47,6 +56,7 @@ def changed(
     change: Callable[[bytes], bytes],
     *,
     kept: tuple[str, ...] = ("Content-Type", "Content-Range", "Docker-Content-Digest"),
+    more: Mapping[str, str] | None = None,
 ) -> Bend:
     """The honest answer with other bytes, a length that fits them, and the headers `kept`."""
 
@@ -54,6 +64,7 @@ def changed(
         honest = registry.honest(request)
         assert isinstance(honest.body, bytes)
         headers = {name: value for name, value in honest.headers.items() if name in kept}
+        headers |= more or {}
         return web.Response(status=honest.status, body=change(honest.body), headers=headers)
 
     return bent

@@ -43,6 +43,8 @@ class TokenServer:
         self._anonymous = anonymous
         self._lasting = lasting
         self.requests: list[Issued] = []
+        self.refused = ""
+        """A scope that is refused, and with it whatever else was asked for."""
         app = web.Application()
         app.router.add_get("/token", self._token)
         app.router.add_post("/token", self._refreshed)
@@ -76,6 +78,8 @@ class TokenServer:
         header = request.headers.get("Authorization")
         scopes = request.query.getall("scope", [])
         self.requests.append(Issued(" ".join(scopes), header))
+        if self.refused in scopes:
+            return web.json_response({"errors": [{"code": "DENIED"}]}, status=403)
         allowed = self._anonymous or header == encode_basic_auth(USER, PASSWORD)
         if not allowed and header is not None:
             return web.json_response({"errors": [{"code": "UNAUTHORIZED"}]}, status=401)

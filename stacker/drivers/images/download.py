@@ -98,8 +98,8 @@ class Download:
                 if clock.monotonic() - told >= TOLD_EVERY_S:
                     told = clock.monotonic()
                     self.tell(PullState.DOWNLOADING, descriptor, current=intake.position)
-        if intake.position < descriptor.size:
-            raise Unavailable(f"it ended after {intake.position} of {descriptor.size} bytes")
+            if intake.position < descriptor.size:
+                raise Unavailable(f"it ended after {intake.position} of {descriptor.size} bytes")
 
     def waits(
         self,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from aiohttp import web
 
 from stacker.base.errors import Denied, NotFound, StackerError, Unavailable
 from stacker.drivers.images.images import Images
@@ -86,12 +87,21 @@ TROUBLE: dict[str, Callable[[ScriptedRegistry], Bend]] = {
     "wants a password": lambda r: faults.status(401, {"WWW-Authenticate": 'Basic realm="x"'}),
     "in trouble": lambda r: faults.status(503),
     "busy": lambda r: faults.status(429, {"Retry-After": "3600"}),
+    "busy until no date": lambda r: faults.status(
+        503, {"Retry-After": "Mon, 01 Jan 99999999999 00:00:00 GMT"}
+    ),
     "hangs": lambda r: faults.hang(),
     "teapot": lambda r: faults.status(418),
     "has no blobs": lambda r: faults.on("/blobs/", faults.status(404)),
     "lies about blobs": lambda r: faults.on("/blobs/", faults.changed(r, flip)),
     "lies about manifests": lambda r: faults.on("/manifests/", faults.changed(r, flip)),
     "breaks off": lambda r: faults.on("/blobs/", faults.cut(r, 200)),
+    "ends early": lambda r: faults.on("/blobs/", faults.unannounced(r, 200)),
+    "answers with a page": lambda r: faults.page(),
+    "answers with JSON": lambda r: faults.page(b'{"message": "log in"}', "application/json"),
+    "names no digest": lambda r: faults.on(
+        "/manifests/", faults.changed(r, lambda data: data, more={"Docker-Content-Digest": "none"})
+    ),
     "drips": lambda r: faults.on("/blobs/", faults.drip(r, every_s=0.05)),
     "sends us away": lambda r: faults.redirect("file:///etc/passwd"),
 }
@@ -187,6 +197,38 @@ async def test_certificates(configured: Configured, tmp_path: Path) -> None:
                 await configured(text).ensure(name)
         assert home.seen == []
         assert await configured(table + own).ensure(name)
+
+
+async def test_only_the_registry_itself_sees_our_certificate(
+    configured: Configured, tmp_path: Path
+) -> None:
+    """Where it keeps its blobs, its authority is trusted, and nobody is told who we are."""
+    made = make_certificate(tmp_path / "certificates")
+    wishes = made.server_context()
+    wishes.load_verify_locations(made.authority)
+    wishes.verify_mode = ssl.CERT_OPTIONAL
+    shown: list[tuple[str, bool]] = []
+    async with ScriptedRegistry(tls=wishes) as home, ScriptedRegistry(tls=wishes) as store:
+
+        def noting(registry: ScriptedRegistry, bend: Bend | None) -> Bend:
+            async def noted(request: web.Request) -> web.StreamResponse | None:
+                assert request.transport is not None
+                certificate = request.transport.get_extra_info("peercert")
+                shown.append((registry.host, bool(certificate)))
+                return await bend(request) if bend is not None else None
+
+            return noted
+
+        name = home.add(IMAGE)
+        store.add(IMAGE)
+        away = faults.on(LARGE, faults.redirect(f"https://{store.host}/v2/web/blobs/{LARGE}"))
+        home.bend, store.bend = noting(home, away), noting(store, None)
+        text = (
+            f'[registry."{home.host}"]\nca = "{made.authority}"\n'
+            f'certificate = "{made.certificate}"\nkey = "{made.key}"\n'
+        )
+        assert await configured(text).ensure(name)
+        assert set(shown) == {(home.host, True), (store.host, False)}
 
 
 @dataclass(slots=True)

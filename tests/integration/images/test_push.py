@@ -315,5 +315,11 @@ async def test_scopes_of_a_push(here: str, open_images: OpenImages, tmp_path: Pa
             assert [request.scope for request in tokens.requests] == [
                 "repository:private/other:pull,push repository:private/web:pull"
             ]
+            # where a foreign scope refuses the whole token, nothing can be mounted
+            tokens.refused = "repository:private/web:pull"
+            sent = await images.push(here, target=f"{registry.host}/private/third:1")
+            assert (sent.blobs_mounted, sent.blobs_sent) == (0, 3)
+            assert tokens.requests[-1].scope == "repository:private/third:pull,push"
+            tokens.refused = ""
             await images.remote.delete(f"{registry.host}/private/web@{IMAGE.digest}")
             assert tokens.requests[-1].scope == "repository:private/web:pull,push,delete"

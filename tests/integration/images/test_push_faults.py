@@ -146,6 +146,26 @@ async def test_a_copy_whose_source_breaks_off(
         assert "other" not in scripted.shelves.by_name or not scripted.shelves.by_name["other"].tags
 
 
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 405])
+async def test_a_mount_that_is_refused(
+    code: int, scripted: ScriptedRegistry, here: str, open_images: OpenImages, tmp_path: Path
+) -> None:
+    """Who may write here need not be allowed to read there: the blob is sent."""
+    refusal = faults.status(code, {"WWW-Authenticate": 'Basic realm="x"'})
+
+    async def mounting(request: web.Request) -> web.StreamResponse | None:
+        return await refusal(request) if "mount" in request.query else None
+
+    images = open_images(auth_files=[auth_file(tmp_path, scripted.host)])
+    first = f"{scripted.host}/first:1"
+    await images.push(here, target=first)
+    await images.ensure(first)
+    scripted.bend = mounting
+    sent = await images.push(first, target=f"{scripted.host}/pushed:1")
+    assert (sent.blobs_sent, sent.blobs_mounted) == (2, 0)
+    assert scripted.shelves.by_name["pushed"].blobs.keys() >= set(IMAGE.layer_digests)
+
+
 async def test_a_registry_that_takes_small_bodies_only(
     scripted: ScriptedRegistry, here: str, open_images: OpenImages
 ) -> None:

@@ -73,7 +73,7 @@ def _retry_after(header: str | None) -> float | None:
 
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -7,6 +7,7 @@ One `Authorizer` for one piece of work with one registry. Where credentials may 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import anyio
 from yarl import URL
@@ -35,7 +36,8 @@ class Authorizer:
         credentials: Credentials | None,
         login: bool = False,
     ) -> None:
-        """`scopes` is what is asked of a token server, whatever the registry's challenge says.
+        """`scopes` is what is asked of a token server, whatever the registry's challenge says: what
+        is needed first, and then what may be refused.
 
         With `login` the credentials are being tried: nothing is asked without them, and a token
         server may give a refresh token in their place.
@@ -98,14 +100,17 @@ class Authorizer:
                 f"{registry.host} leaves logins to {url.host}, which is not known to belong to it"
             )
 
-        server = TokenServer(
-            self._transport,
-            url,
-            service=challenge.parameters.get("service"),
-            scopes=self._scopes,
+        server = partial(
+            TokenServer, self._transport, url, service=challenge.parameters.get("service")
         )
+        used = credentials if trusted else None
         try:
-            granted = await self._granted(server, credentials if trusted else None)
+            try:
+                granted = await self._granted(server(scopes=self._scopes), used)
+            except Denied:
+                if len(self._scopes) < 2:
+                    raise
+                granted = await self._granted(server(scopes=self._scopes[:1]), used)
         except StackerError as error:
             error.message = f"token from {url.host}: {error.message}"
             if credentials is not None and not trusted:

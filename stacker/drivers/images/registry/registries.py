@@ -152,6 +152,6 @@ class Registries:
         return Transport(
             Home.of(domain, insecure=self._insecure | plain, realms=own),
             patience=self.patience,
-            tls=tls.context_for(domain, self._certificate_directories, more=more),
+            tls=tls.contexts_for(domain, self._certificate_directories, more=more),
             proxy=proxies.chooser(host),
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs
 
-from stacker.base.errors import Corrupt, Unsupported
+from stacker.base.errors import Corrupt, Invalid, Unsupported
 from stacker.drivers.images.registry import pages
 from stacker.drivers.images.registry.answers import raise_for
 from stacker.drivers.images.registry.body import Body
@@ -60,7 +60,7 @@ class Repository:
             named = answer.header(CONTENT_DIGEST)
             content_type = answer.header(hdrs.CONTENT_TYPE)
 
-        expected = wanted or (Digest.parse(named) if named else None)
+        expected = wanted or (_digest(named) if named else None)
         actual = digests.of(data, algorithm=expected.algorithm if expected else "sha256")
         if expected is not None and actual != expected:
             raise Corrupt(f"the bytes of {expected} have the digest {actual}")
@@ -79,7 +79,7 @@ class Repository:
             content_type = media_types.essence(answer.header(hdrs.CONTENT_TYPE) or "")
 
         if named and length is not None:
-            digest = Digest.parse(named)
+            digest = _digest(named)
             return Descriptor(media_type=content_type, digest=digest, size=length)
 
         # the specification lets a registry leave these headers out
@@ -105,7 +105,7 @@ class Repository:
             keeps_referrers = answer.header(SUBJECT) is not None
 
         if named:
-            kept = Digest.parse(named)
+            kept = _digest(named)
             if kept != digests.of(data, algorithm=kept.algorithm):
                 raise Corrupt(f"{self.name} says that it has kept {kept}, which was not sent")
         return keeps_referrers
@@ -171,3 +171,11 @@ def _check_range(answer: Answer, *, offset: int, size: int) -> None:
     got = answer.header(hdrs.CONTENT_RANGE) or ""
     if not got.startswith(expected) or got[len(expected) :] not in (str(size), "*"):
         raise Corrupt(f"asked for {expected}{size}, got {got[:60]!r}")
+
+
+def _digest(named: str) -> Digest:
+    """What a registry says in a header."""
+    try:
+        return Digest.parse(named)
+    except Invalid as error:
+        raise Corrupt(f"{CONTENT_DIGEST}: {error.message}") from error

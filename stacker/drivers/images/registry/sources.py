@@ -14,6 +14,7 @@ import anyio
 from stacker.base.errors import Corrupt, Denied, Failed, NotFound, StackerError, Unavailable
 from stacker.drivers.images.registry.repository import FetchedDocument, Repository
 from stacker.drivers.images.registry.transport import Answer
+from stacker.oci import documents
 from stacker.oci.descriptor import Descriptor
 from stacker.oci.digest import Digest
 
@@ -49,7 +50,10 @@ class Sources:
             try:
                 repository = await self._open(number)
                 async with self._slots(repository):
-                    return await repository.manifest(tag_or_digest)
+                    document = await repository.manifest(tag_or_digest)
+                # a page that asks to log in, say, is an answer too
+                documents.parse(document.data, content_type=document.content_type)
+                return document
             except PASSED_OVER as error:
                 if not self._pass(number, error):
                     raise

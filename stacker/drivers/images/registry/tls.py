@@ -39,19 +39,29 @@ class Own:
 Part = Authority | Own
 
 
-def context_for(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contexts:
+    """For one registry; verification is never switched off."""
+
+    own: ssl.SSLContext
+    """For it, and its token servers."""
+    others: ssl.SSLContext
+    """For where it sends us: its authorities are trusted there too, as an object store may well
+    have its certificate from the same one, but nobody is told who we are."""
+
+
+def contexts_for(
     domain: str,
     directories: Iterable[Path] = DEFAULT_DIRECTORIES,
     *,
     more: Sequence[Part] = (),
-) -> ssl.SSLContext:
-    """The context for one registry; verification is never switched off.
-
-    `more` is what registries.toml names for it.
-    """
+) -> Contexts:
+    """`more` is what registries.toml names for the registry."""
     # a domain has passed the grammar of references: it holds no slash and no dot-dot
-    parts = [part for directory in directories for part in _parts(directory / domain)]
-    return _context(tuple((part, _changed(part.file)) for part in (*parts, *more)))
+    found = [part for directory in directories for part in _parts(directory / domain)]
+    parts = [(part, _changed(part.file)) for part in (*found, *more)]
+    authorities = [each for each in parts if isinstance(each[0], Authority)]
+    return Contexts(own=_context(tuple(parts)), others=_context(tuple(authorities)))
 
 
 @lru_cache(maxsize=16)

@@ -9,7 +9,6 @@ only.
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -34,6 +33,7 @@ from stacker.drivers.images.registry import proxies, trust
 from stacker.drivers.images.registry.body import Body, Sending
 from stacker.drivers.images.registry.patience import Floor, Patience
 from stacker.drivers.images.registry.resolver import GuardedResolver
+from stacker.drivers.images.registry.tls import Contexts
 from stacker.drivers.images.registry.trust import Home
 
 REDIRECT_LIMIT = 5
@@ -108,7 +108,7 @@ class Transport:
         home: Home,
         *,
         patience: Patience,
-        tls: ssl.SSLContext,
+        tls: Contexts,
         proxy: proxies.Choose = lambda _: None,
     ) -> None:
         self.home = home
@@ -121,7 +121,7 @@ class Transport:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                ssl=self._tls, limit_per_host=CONNECTIONS_PER_HOST, resolver=self._resolver
+                limit_per_host=CONNECTIONS_PER_HOST, resolver=self._resolver
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout(self.patience.answer_s),
@@ -200,8 +200,15 @@ class Transport:
         if proxy is not None and proxy.host is not None:
             self._resolver.exempt.add(proxy.host)
         timeout = self._timeout(answer_s or self.patience.answer_s)
+        is_own = trust.is_own(url, home=self.home)
         request = partial(
-            self._session.request, method, url, allow_redirects=False, proxy=proxy, timeout=timeout
+            self._session.request,
+            method,
+            url,
+            allow_redirects=False,
+            proxy=proxy,
+            timeout=timeout,
+            ssl=self._tls.own if is_own else self._tls.others,
         )
         if body is None:
             with translated(url):

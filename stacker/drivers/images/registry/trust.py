@@ -5,7 +5,8 @@ the field (CVE-2020-15157, CVE-2026-48978, CVE-2026-49349, CVE-2026-65388, CVE-2
 
 1. Plain HTTP is spoken only to a literal loopback address, to `localhost`, and to registries that
    the user has listed; never because of what a name resolves to.
-2. Credentials go to the registry they belong to, and to the token servers known to be its own.
+2. Credentials, and our certificate, go to the registry they belong to, and to the token servers
+   known to be its own.
 3. A redirect or a realm never lowers https to http.
 4. A registry on the public network does not send us to a private, loopback or link-local address.
 """
@@ -103,6 +104,14 @@ def may_have_credentials(realm: URL, *, registry: URL, home: Home) -> bool:
         return False
 
     return same_origin(realm, registry) or _key(realm) in home.realms
+
+
+def is_own(url: URL, *, home: Home) -> bool:
+    """Whether it is the registry itself or a token server of its own: who may see our certificate.
+
+    An address without TLS sees none.
+    """
+    return same_origin(url, home.url("https")) or _key(url) in home.realms
 
 
 def shown(url: URL) -> str:

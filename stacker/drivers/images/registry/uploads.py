@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Protocol
 
 from aiohttp import hdrs
 from yarl import URL
 
-from stacker.base.errors import Corrupt, StackerError, Unavailable
+from stacker.base.errors import (
+    Corrupt,
+    Denied,
+    Failed,
+    NotFound,
+    StackerError,
+    Unavailable,
+    Unsupported,
+)
 from stacker.drivers.images.registry.answers import raise_for
 from stacker.drivers.images.registry.body import Body
 from stacker.drivers.images.registry.repository import Repository
@@ -27,6 +36,8 @@ LARGEST_CHUNK = 1024 * 1024 * 1024
 MEDIA_TYPE = "application/octet-stream"
 WRONG_WAY = frozenset({400, 404, 405, 411, 413, 415, 501})
 """What registries answer to a body of the size or in the place that they do not take."""
+UNMOUNTABLE = (Denied, Failed, NotFound, Unsupported)
+"""A blob that may not be read where it is may still be sent."""
 
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
 
@@ -98,12 +109,15 @@ class Upload:
 
     async def _begin(self) -> bool:
         """Open a session, or have the blob mounted: then there is nothing left to do."""
-        query: dict[str, str] = {}
-        if self._mount_from is not None:
-            query = {"mount": str(self._descriptor.digest), "from": self._mount_from}
-        url = await self._connection.url(f"{self._repository.path}/blobs/uploads/", query)
         # mounting is tried once: a registry that did not do it would be asked at every attempt
-        self._mount_from = None
+        source, self._mount_from = self._mount_from, None
+        if source is not None:
+            with suppress(*UNMOUNTABLE):
+                return await self._ask({"mount": str(self._descriptor.digest), "from": source})
+        return await self._ask({})
+
+    async def _ask(self, query: dict[str, str]) -> bool:
+        url = await self._connection.url(f"{self._repository.path}/blobs/uploads/", query)
         async with self._connection.request("POST", url) as answer:
             if answer.status == 201 and query:
                 return True
