@@ -77,7 +77,7 @@ class ImageRegistry:
         digests: dict[str, str] = {}
 
         async def find(name: str, here_only: bool) -> None:
-            digests[name] = await self._digest(name, here_only=here_only)
+            digests[name] = await self._digest(name, loaded.stack.name, here_only=here_only)
 
         await run_all((partial(find, name, here) for name, here in named.items()), at_once=AT_ONCE)
         return LockedImages(
@@ -86,20 +86,22 @@ class ImageRegistry:
 
     async def outdated(self, declaration: Declaration | None) -> tuple[Freshness, ...]:
         """Compare what is here with the registries; nothing is fetched. None: all images."""
+        stack = None
         if declaration is None:
             names = {name for name in await self._tools.images.shelf.names() if "@" not in name}
         else:
             loaded = await declare.load(declaration)
             names = {service.image for service in loaded.stack.services.values()}
+            stack = loaded.stack.name
         found: list[Freshness] = []
 
         async def look(name: str) -> None:
-            found.append(await self._freshness(name))
+            found.append(await self._freshness(name, stack))
 
         await run_all((partial(look, name) for name in names), at_once=AT_ONCE)
         return tuple(sorted(found, key=lambda row: row.reference))
 
-    async def _freshness(self, name: str) -> Freshness:
+    async def _freshness(self, name: str, stack: str | None) -> Freshness:
         full = Reference.parse(name)
         image = await self._tools.images.find(name)
         if full.digest is not None:
@@ -110,13 +112,13 @@ class ImageRegistry:
             if here is None:
                 return Freshness(reference=name, here=image.manifest_digest, state="local")
         try:
-            latest = str((await self._tools.images.remote.head(name)).digest)
+            latest = str((await self._tools.images.remote.head(name, stack=stack)).digest)
         except StackerError as error:
             return Freshness(reference=name, here=here, state="unknown", note=error.message)
         state = "missing" if here is None else "current" if here == latest else "outdated"
         return Freshness(reference=name, here=here, latest=latest, state=state)
 
-    async def _digest(self, name: str, *, here_only: bool) -> str:
+    async def _digest(self, name: str, stack: str, *, here_only: bool) -> str:
         image = await self._tools.images.find(name)
         if image is not None:
             pulled = (await self._tools.images.shelf.detail(name)).source_digest
@@ -124,7 +126,7 @@ class ImageRegistry:
                 return pulled or image.manifest_digest
         elif here_only:
             raise Invalid(f"image {name} is not here, and its registry is not to be asked")
-        return str((await self._tools.images.remote.head(name)).digest)
+        return str((await self._tools.images.remote.head(name, stack=stack)).digest)
 
     def _tell(self, sent: Sent) -> None:
         self._tools.bus.emit(

@@ -122,8 +122,11 @@ class Sent(Protocol):
 class Remote(Protocol):
     """Registries, without the store."""
 
-    async def head(self, reference: str) -> Descriptor:
-        """Return what a name stands for in its registry now; nothing is fetched."""
+    async def head(self, reference: str, *, stack: str | None = None) -> Descriptor:
+        """Return what a name stands for in its registry now; nothing is fetched.
+
+        ``stack``: whose logins come first.
+        """
         ...
 
     async def copy(

@@ -88,6 +88,18 @@ def test_login_of_one_stack(shared_stacker: Stacker, registry: DebianRegistry) -
     assert refused.returncode == 1
     assert "there are none for it" in refused.stderr
     assert pull(stacker, registry) == 0
+    # all that is asked for the stack later is asked with it too
+    own = str(stacker.write(text.replace("other", "p")))
+    assert "current" in stacker.ok("outdated", own)
+    stacker.ok("lock", own)
+    name = f"{registry.host}/private/app:1"
+    (inspected,) = json.loads(stacker.ok("image", "inspect", name))
+    blob = (
+        stacker.root / "images/blobs" / inspected["layers"][0]["blob"]["digest"].replace(":", "/")
+    )
+    blob.unlink()
+    stacker.ok("image", "save", "-o", str(stacker.directory / "app.tar"), name)
+    assert blob.exists()
     stacker.ok("logout", "-p", "p", registry.host)
     assert pull(stacker, registry) == 1
 

@@ -26,6 +26,8 @@ SOURCE_DIGEST = "stacker.source.digest"
 """On our own entries: the digest that the tag had, where that was an index's."""
 SOURCE_NAME = "stacker.source.name"
 """On our own entries that were given a name here: the name that the image was pulled under."""
+SOURCE_STACK = "stacker.source.stack"
+"""On our own entries: the stack that the image was pulled for, whose logins came first."""
 MOVED_ON = "stacker.source.moved"
 """On our own entries whose name stands for another image now; pulled by digest is none of them."""
 ASKED_AT = "stacker.source.asked"
@@ -142,14 +144,25 @@ def name_of(entry: Descriptor) -> str:
     return entry.annotations.get(REF_NAME, "")
 
 
-def origin_of(entry: Descriptor) -> Reference | None:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where an image came from."""
+
+    reference: Reference
+    stack: str | None
+    """Whose logins come first there."""
+
+
+def origin_of(entry: Descriptor) -> Origin | None:
     """Where what an entry needs can be had again; None where it came from no registry."""
     pulled = SOURCE_DIGEST in entry.annotations
     name = name_of(entry) if pulled else entry.annotations.get(SOURCE_NAME, "")
     try:
-        return Reference.parse(name)
+        reference = Reference.parse(name)
     except Invalid:
         return None  # no name, or what another tool has written
+
+    return Origin(reference=reference, stack=entry.annotations.get(SOURCE_STACK))
 
 
 def _untagged(entry: Descriptor) -> Descriptor:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from runtime.linux.files import sync_file_system
@@ -27,10 +27,14 @@ _SEPARATOR = "="
 class Unsynced:
     """Marks for files below one root. All methods block; call them in a thread."""
 
-    def __init__(self, folder: Path, *, root: Path, boot_id: str) -> None:
+    def __init__(
+        self, folder: Path, *, root: Path, boot_id: str, beside: Sequence[str] = ()
+    ) -> None:
+        """`beside` are the suffixes of what says more of a file, written without a mark."""
         self._folder = folder
         self._root = root
         self._boot_id = boot_id.encode()
+        self._beside = tuple(beside)
         self._lock = threading.Lock()
         """A mark whose file is not in place yet must not be taken for that of one that has gone."""
 
@@ -70,19 +74,21 @@ class Unsynced:
         return lost
 
     def settle(self, marks: Iterable[Path]) -> None:
-        """Sync the files, then their folders, then forget the marks."""
+        """Sync the files and what stands beside them, then the folders; then forget the marks."""
         done = {mark: _changed_at(mark) for mark in marks}
         folders: set[Path] = set()
         for mark in done:
             file = self.named_by(mark)
             folders.add(file.parent)
-            try:
-                if file.is_dir():
-                    sync_file_system(file)
-                else:
-                    sync_file(file)
-            except FileNotFoundError:
-                continue  # collected in the meantime
+            # without its record a layer is as good as absent
+            for path in (file, *map(file.with_suffix, self._beside)):
+                try:
+                    if path.is_dir():
+                        sync_file_system(path)
+                    else:
+                        sync_file(path)
+                except FileNotFoundError:
+                    continue  # collected in the meantime, or there is none
         for folder in folders:
             sync_directory(folder)
         with self._lock:

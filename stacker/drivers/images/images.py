@@ -421,6 +421,7 @@ class Images:
                     pins=pins,
                     report=progress,
                     present=here if image else None,
+                    stack=stack,
                 ).run()
             image = await self._workshop.in_thread(self._lookup.of_entry, entry)
         self._unsettle()

@@ -18,6 +18,7 @@ from stacker.oci.digest import HEX_LENGTHS, Digest
 from stacker.oci.image import LayerFormat
 
 MODE = 0o700
+RECORD = ".json"
 SUFFIXES = {LayerFormat.EROFS: ".erofs", LayerFormat.DIRECTORY: ".dir"}
 
 
@@ -62,13 +63,13 @@ class Places:
         return self.layers / diff_id.algorithm / f"{diff_id.hex}{SUFFIXES[format]}"
 
     def layer_record(self, diff_id: Digest) -> Path:
-        return self.layers / diff_id.algorithm / f"{diff_id.hex}.json"
+        return self.layers / diff_id.algorithm / f"{diff_id.hex}{RECORD}"
 
     def correction(self, chain: Digest, format: LayerFormat) -> Path:
         return self.corrections / chain.algorithm / f"{chain.hex}{SUFFIXES[format]}"
 
     def correction_record(self, chain: Digest) -> Path:
-        return self.corrections / chain.algorithm / f"{chain.hex}.json"
+        return self.corrections / chain.algorithm / f"{chain.hex}{RECORD}"
 
     def partial_blob(self, digest: Digest) -> Path:
         """The one name that a later attempt finds again: whoever uses it holds the blob's lock."""

@@ -55,8 +55,10 @@ class Pull:
         pins: PinSet,
         report: Callable[[PullProgress], None],
         present: Descriptor | None = None,
+        stack: str | None = None,
     ) -> None:
-        """`present` is the entry of the image that has the name now, whole and for the platform."""
+        """`present` is the entry of the image that has the name now, whole and for the platform;
+        `stack` is what the image is for."""
         self._store = workshop.store
         self._workshop = workshop
         self._in_thread = workshop.in_thread
@@ -67,6 +69,7 @@ class Pull:
         self._pins = pins
         self._download = Download(workshop, sources, reference, patience=patience, report=report)
         self._present = present
+        self._stack = stack
 
     async def run(self) -> Descriptor:
         """Have the image in the store; its entry."""
@@ -88,6 +91,7 @@ class Pull:
                 catalog.REF_NAME: str(self._reference),
                 catalog.SOURCE_DIGEST: str(resolved.digest),
                 catalog.ASKED_AT: str(int(clock.now().timestamp())),
+                **({catalog.SOURCE_STACK: self._stack} if self._stack else {}),
             },
         )
         diff_ids = await self._config(manifest)

@@ -93,7 +93,7 @@ async def _bring_back(
     sources = await workshop.in_thread(origins, workshop.store, entry, wanted)
     for source, blobs in sources.items():
         for blob in blobs:
-            tell(str(blob.digest), f"not here any more: fetched again from {source}")
+            tell(str(blob.digest), f"not here any more: fetched again from {source.reference}")
         await refetch(workshop, registries, blobs, source=source, report=report)
 
 

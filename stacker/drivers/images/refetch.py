@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from stacker.base.errors import NotFound, StackerError
 from stacker.drivers.images import catalog
+from stacker.drivers.images.catalog import Origin
 from stacker.drivers.images.download import Download
 from stacker.drivers.images.registry.registries import Registries
 from stacker.drivers.images.steps import step
@@ -38,7 +39,7 @@ async def bring_back(
     sources = await workshop.in_thread(origins, store, entry, missing)
     for source, blobs in sources.items():
         await refetch(workshop, registries, blobs, source=source, report=report)
-    return tuple(sources)
+    return tuple(source.reference for source in sources)
 
 
 def dropped(store: Store, entry: Descriptor) -> tuple[Descriptor, ...]:
@@ -48,7 +49,7 @@ def dropped(store: Store, entry: Descriptor) -> tuple[Descriptor, ...]:
 
 def origins(
     store: Store, entry: Descriptor, blobs: Sequence[Descriptor]
-) -> dict[Reference, list[Descriptor]]:
+) -> dict[Origin, list[Descriptor]]:
     """Where blobs of an image can be fetched, each from one place. Blocks.
 
     From where the image came, under this name or another that it has here; or from where an image
@@ -57,13 +58,13 @@ def origins(
     if not blobs:
         return {}
 
-    places: dict[Digest, Reference] = {}
+    places: dict[Digest, Origin] = {}
     # the sort is stable: first this very entry, then the image's other names, then other images
     others = sorted(store.catalog.entries(), key=lambda other: other.digest != entry.digest)
     for origin, layer in _pulled(store, (entry, *others)):
         places.setdefault(layer.digest, origin)
 
-    found: dict[Reference, list[Descriptor]] = {}
+    found: dict[Origin, list[Descriptor]] = {}
     for blob in blobs:
         if blob.digest not in places:
             raise NotFound(
@@ -83,19 +84,20 @@ async def refetch(
     registries: Registries,
     blobs: Sequence[Descriptor],
     *,
-    source: Reference,
+    source: Origin,
     report: Callable[[PullProgress], None],
 ) -> None:
     """Have blobs of an image whose layers are here; the caller has pinned them."""
-    async with registries.sources(source) as sources:
-        download = Download(workshop, sources, source, patience=registries.patience, report=report)
+    name = source.reference
+    async with registries.sources(name, stack=source.stack) as sources:
+        download = Download(workshop, sources, name, patience=registries.patience, report=report)
         for blob in blobs:
             with step(f"blob {blob.digest.short}"):
                 await download.have(blob, diff_id=None)
         download.tell(PullState.DONE)
 
 
-def _pulled(store: Store, entries: Sequence[Descriptor]) -> Iterator[tuple[Reference, Descriptor]]:
+def _pulled(store: Store, entries: Sequence[Descriptor]) -> Iterator[tuple[Origin, Descriptor]]:
     """The layers of those that came from a registry, each with its image's place there."""
     for entry in entries:
         if (origin := catalog.origin_of(entry)) is not None:

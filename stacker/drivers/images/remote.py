@@ -34,11 +34,14 @@ class Remote:
     def __init__(self, registries: Registries) -> None:
         self._registries = registries
 
-    async def head(self, reference: str) -> Descriptor:
-        """What a name stands for in its registry now, by one HEAD request."""
+    async def head(self, reference: str, *, stack: str | None = None) -> Descriptor:
+        """What a name stands for in its registry now, by one HEAD request.
+
+        `stack` is whose logins come first.
+        """
         full = Reference.parse(reference)
         with step(f"look up {full}"):
-            async with self._registries.repository(full) as opened:
+            async with self._registries.repository(full, stack=stack) as opened:
                 return await self._retrying(lambda: opened.head(_wanted(full)))
 
     async def tags(self, name: str) -> tuple[str, ...]:

@@ -200,7 +200,7 @@ def _renamed(entry: Descriptor, name: Reference) -> Descriptor:
     if not old or Reference.parse(old).name != name.name:
         # the old name may go, and blobs that were dropped are still to be had from there
         if (origin := catalog.origin_of(entry)) is not None:
-            annotations[catalog.SOURCE_NAME] = str(origin)
+            annotations[catalog.SOURCE_NAME] = str(origin.reference)
         annotations.pop(catalog.SOURCE_DIGEST, None)
         annotations.pop(catalog.ASKED_AT, None)
     return dataclasses.replace(entry, annotations=annotations)

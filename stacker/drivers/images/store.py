@@ -15,7 +15,7 @@ from pathlib import Path
 from stacker.base import clock
 from stacker.base.atomic import sweep_unfinished, write_atomic
 from stacker.base.errors import Corrupt, StackerError
-from stacker.drivers.images import catalog, seals
+from stacker.drivers.images import catalog, places, seals
 from stacker.drivers.images.catalog import Catalog
 from stacker.drivers.images.corrections import Correction, Corrections
 from stacker.drivers.images.directory.remove import remove_tree
@@ -48,7 +48,10 @@ class Store:
         with on_disk("open image store"):
             self.places.make()
             self.unsynced = Unsynced(
-                self.places.unsynced, root=root, boot_id=boot_id or read_boot_id()
+                self.places.unsynced,
+                root=root,
+                boot_id=boot_id or read_boot_id(),
+                beside=(places.RECORD, seals.SUFFIX),
             )
             self.lost = self.unsynced.drop_lost()
             """Files that a power cut took; the images they belonged to are pulled again."""

@@ -68,11 +68,17 @@ class Registries:
 
     @asynccontextmanager
     async def repository(
-        self, reference: Reference, *, actions: str = PULL, also_pull: Sequence[str] = ()
+        self,
+        reference: Reference,
+        *,
+        actions: str = PULL,
+        also_pull: Sequence[str] = (),
+        stack: str | None = None,
     ) -> AsyncGenerator[Repository]:
-        """Open a repository; `also_pull` are paths of others that blobs are mounted from."""
+        """Open a repository; `also_pull` are paths of others that blobs are mounted from, `stack`
+        is whose logins come first."""
         place = self.location(reference)
-        async with self._repository(place, actions, also_pull) as repository:
+        async with self._repository(place, actions, also_pull, stack=stack) as repository:
             yield repository
 
     def slots(self, repository: Repository) -> anyio.Semaphore:

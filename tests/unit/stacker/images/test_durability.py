@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,4 +61,27 @@ def test_a_file_that_is_published_anew_keeps_its_mark(unsynced: Unsynced, tmp_pa
     unsynced.settle(marks())
     assert len(unsynced.pending()) == 1
     unsynced.settle(unsynced.pending())
+    assert unsynced.pending() == []
+
+
+def test_what_stands_beside_a_file_is_synced_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("marks", "final"):
+        (tmp_path / name).mkdir()
+    unsynced = Unsynced(tmp_path / "marks", root=tmp_path, boot_id=BOOT, beside=(".json", ".seal"))
+    (tmp_path / "final/a.json").write_bytes(b"{}")
+    (tmp_path / "fresh").write_bytes(b"content")
+    unsynced.publish(tmp_path / "fresh", tmp_path / "final/a.erofs")
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noted(fd: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+        assert unsynced.pending()
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    unsynced.settle(unsynced.pending())
+    assert synced == [f"{tmp_path}/final{name}" for name in ("/a.erofs", "/a.json", "")]
     assert unsynced.pending() == []
