@@ -21,6 +21,7 @@ from stacker.oci.image import Image
 _PASSING = "export-"
 """Mounts of this name are for one answer."""
 _TOP = ".top"
+_HEX_LENGTH = 64
 
 
 class ImageMounts:
@@ -50,13 +51,22 @@ class ImageMounts:
     @asynccontextmanager
     async def passing(self, image: Image) -> AsyncGenerator[Path]:
         """A mount of its own for as long as the block runs."""
-        target = self._folder / f"{_PASSING}{new_id()[:12]}"
+        target = self._folder / f"{_PASSING}{image.id.partition(':')[2]}-{new_id()[:12]}"
         await self._mounts.mount_image(_paths(image), target)
         try:
             yield target
         finally:
             with anyio.CancelScope(shield=True):
                 await self._mounts.unmount_image(target)
+
+    def ids(self) -> frozenset[str]:
+        """The images of all mounts, passing ones among them: what is read there must stay."""
+        names = [place.name for place in self._folder.iterdir()] if self._folder.is_dir() else []
+        return frozenset(
+            f"sha256:{name.removeprefix(_PASSING)[:_HEX_LENGTH]}"
+            for name in names
+            if not name.endswith(_TOP)
+        )
 
     def places(self) -> tuple[Path, ...]:
         """Where images are mounted that somebody asked for."""

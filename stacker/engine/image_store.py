@@ -118,8 +118,10 @@ class ImageStore:
         return self._tools.images.shelf.archive(references, form)
 
     def _held(self) -> frozenset[str]:
-        """The ids of images that containers were made of: without their layers none starts."""
-        return frozenset(record.image_id for record in self._tools.records.all())
+        """The ids of images that containers were made of, as without their layers none starts, and
+        of those that are mounted."""
+        made_of = {record.image_id for record in self._tools.records.all()}
+        return self._tools.image_mounts.ids() | made_of
 
     async def _refuse_used(self, going: dict[str, str]) -> None:
         left = {i.id for i in await self._tools.images.list() if i.reference not in going}

@@ -57,7 +57,7 @@ def images_in_use(tools: Tools, loops: Iterable[StackLoop]) -> frozenset[str]:
     A container keeps its image until it is replaced, so this is also what a rollback needs.
     """
     ids = {record.image_id for record in tools.records.all()}
-    ids |= {f"sha256:{place.name}" for place in tools.image_mounts.places()}
+    ids |= tools.image_mounts.ids()
     for loop in loops:
         for name in loop.image_names():
             try:

@@ -68,6 +68,13 @@ def test_directories(busybox_tar: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (layer,) = (stacker.root / "layers/sha256").glob("*.dir")
         assert (layer / "bin/vi").exists(), "a container has changed its layer"
         stacker.ok("down", "-t", "0", "-p", "layered")
+        # whoever looks into an image goes on seeing it, whatever becomes of its name
+        place = Path(stacker.ok("image", "mount", IMAGE).strip())
+        stacker.ok("image", "rm", IMAGE)
+        assert (place / "bin/vi").exists()
+        stacker.ok("image", "unmount", str(place))
+        stacker.ok("prune")
+        assert not layer.exists()
 
 
 def test_a_form_that_does_not_exist(tmp_path: Path) -> None:

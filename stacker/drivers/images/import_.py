@@ -48,7 +48,7 @@ async def import_tar(
         await pins.add((layer.digest, diff_id))
         await workshop.in_thread(tar.publish, layer, diff_id)
     finally:
-        tar.remove()
+        await workshop.clean_up(tar.remove)
 
     config = derive.fresh_config(making, platform=platform, diff_id=diff_id)
     return await add_image(workshop, config, [layer], [diff_id], reference=reference, pins=pins)

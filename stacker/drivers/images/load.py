@@ -50,7 +50,7 @@ async def load(
         archive = archives.of_spool(spool, source=stem)
         return await _Load(workshop, archive, platform, pins).run()
     finally:
-        spool.remove()
+        await workshop.clean_up(spool.remove)
 
 
 class _Load:

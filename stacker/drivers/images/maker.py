@@ -167,7 +167,7 @@ class Maker:
             await pins.add((layer.digest, diff_id))
             await self._workshop.in_thread(made.publish, layer, diff_id)
         finally:
-            made.remove()
+            await self._workshop.clean_up(made.remove)
         return layer, diff_id
 
     def _base(self, image_id: str) -> _Base:

@@ -41,6 +41,6 @@ async def provide(
             try:
                 await fill(intake)
             except BaseException as error:
-                intake.abandon(error)
+                await workshop.clean_up(intake.abandon, error)
                 raise
         tell(PullState.DONE, descriptor.size)

@@ -75,7 +75,7 @@ async def archive(
             yield writer.padding(size)
         yield writer.END
     finally:
-        _remove(scratch)
+        await workshop.clean_up(_remove, scratch)
 
 
 def write_layout(store: Store, entries: Sequence[Descriptor], folder: Path) -> None:
