@@ -27,7 +27,11 @@ def main(arguments: list[str]) -> None:
         if not take_seal_mark():
             exec_sealed([*start_program("runtime.__main__"), *arguments], dict(os.environ))
     from runtime.cli import main as run
+    from runtime.linux.signals import signal
 
+    # what a caller ignores is inherited: no child could be waited for (waitpid(2), ECHILD)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     code = run(arguments)
     try:
         sys.stdout.flush()

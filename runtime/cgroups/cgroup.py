@@ -78,6 +78,14 @@ class Cgroup:
         """
         self.refuse_members()
         self.make_directories()
+        self._refuse_frozen()
+
+    def _refuse_frozen(self) -> None:
+        """Who is put in would never come to run, and we would wait for it."""
+        if self.is_frozen():
+            place = self.unified or self.legacy["freezer"]
+            self.legacy, self.unified = {}, None
+            raise StateConflict(f"container's cgroup unexpectedly frozen: {place}")
 
     def refuse_members(self) -> None:
         """They would get our limits, and die with our container.
@@ -195,13 +203,13 @@ class Cgroup:
         """Kill every process, forking ones too; does not wait until they are gone."""
         if self.unified is not None and os.path.exists(f"{self.unified}/cgroup.kill"):
             write_file(f"{self.unified}/cgroup.kill", "1")
-            self._thaw_legacy()
+            self.thaw_legacy()
             return
         for _ in range(_KILL_ROUNDS):
             if not self.pids():
                 return
             self.signal(signal.SIGKILL)
-            self._thaw_legacy()
+            self.thaw_legacy()
 
     def freeze(self) -> None:
         freezer.set_frozen(self.legacy.get("freezer"), self.unified, frozen=True)
@@ -240,7 +248,7 @@ class Cgroup:
             return False
         return True
 
-    def _thaw_legacy(self) -> None:
+    def thaw_legacy(self) -> None:
         """Version 1 holds a frozen process back from dying."""
         directory = self.legacy.get("freezer")
         if directory is not None and freezer.is_frozen(directory, None):

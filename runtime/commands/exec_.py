@@ -6,7 +6,7 @@ import os
 
 from runtime.commands.arguments import Flag, UsageError, parse_number, switch
 from runtime.commands.create import absolute, preserved_fds
-from runtime.commands.foreground import adopt_orphans, wait_for
+from runtime.commands.foreground import Signals, adopt_orphans, wait_for
 from runtime.commands.lookup import find, stored_spec
 from runtime.commands.relay import receive_relay, screen_size
 from runtime.container.identity import open_process
@@ -99,9 +99,13 @@ def _exec(context: Context, arguments: Arguments) -> int:
     if not any(entry.startswith("HOME=") and len(entry) > 5 for entry in process.env):
         job = job.changed(home=_home(found.state.pid, process.user.uid))
     job = job.changed(hook_state=oci_state(found.state, found.status))
-    pid = execute(job, absolute(arguments.text("pid-file")), context.report.warn)
-    relay = receive_relay(ours, sent)
-    return 0 if detach else _wait(pid, relay)
+    pid_file = absolute(arguments.text("pid-file"))
+    if detach:
+        execute(job, pid_file, context.report.warn)
+        return 0
+    with Signals() as signals:
+        pid = execute(job, pid_file, context.report.warn)
+        return _wait(pid, receive_relay(ours, sent), signals)
 
 
 def _home(pid: int, uid: int) -> str:
@@ -115,17 +119,19 @@ def _home(pid: int, uid: int) -> str:
         os.close(root)
 
 
-def _wait(pid: int, relay: Relay | None) -> int:
+def _wait(pid: int, relay: Relay | None, signals: Signals) -> int:
     if relay is None:
-        return wait_for(pid)
+        return wait_for(pid, signals)
     try:
-        return wait_for(pid, relay)
+        return wait_for(pid, signals, relay)
     finally:
         relay.end()
 
 
 def sub_cgroup(cgroup: Cgroup, places: list[str]) -> Cgroup:
     """The container's cgroup with some controllers, or all, in directories below it."""
+    if not places:
+        return cgroup  # which knows the first process, and so where that has moved to
     document = cgroup.to_json()
     legacy, unified = dict(cgroup.legacy), cgroup.unified
     for place in places:

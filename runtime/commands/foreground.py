@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 # what a terminal or a supervisor sends us and means for the program
 _PASSED_ON = (
     signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
-    signal.SIGCONT, signal.SIGALRM,
+    signal.SIGCONT, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO, signal.SIGPWR,
+    *range(signal.SIGRTMIN, signal.SIGRTMAX + 1),
 )  # fmt: skip
 # how soon a terminal that nobody inside holds any more is looked at again, milliseconds
 _LOOK_AGAIN = 100
@@ -38,31 +39,61 @@ def leave_orphans() -> None:
     set_child_subreaper(False)
 
 
-def wait_for(pid: int, relay: Relay | None = None, notify: NotifySocket | None = None) -> int:
-    """The exit code as a shell has it: 128 and the signal when one ended it."""
-    pidfd = os.pidfd_open(pid)
+class Signals:
+    """Those for the program, while the block runs: none ends us and leaves a container behind.
 
-    def pass_on(number: int, _: FrameType | None) -> None:
+    What comes before there is a program to tell is kept, and told it then.
+    """
+
+    def __init__(self) -> None:
+        self._pidfd = -1
+        self._kept: list[int] = []
+
+    def __enter__(self) -> Signals:
+        for number in _PASSED_ON:
+            signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in _PASSED_ON:
+            signal.signal(number, signal.SIG_DFL)
+
+    def go_to(self, pidfd: int) -> None:
+        self._pidfd = pidfd
+        while self._kept:
+            self._send(self._kept.pop(0))
+
+    def _heard(self, number: int, _: FrameType | None) -> None:
+        if self._pidfd < 0:
+            self._kept.append(number)
+        else:
+            self._send(number)
+
+    def _send(self, number: int) -> None:
         try:
-            signal.pidfd_send_signal(pidfd, number)
+            signal.pidfd_send_signal(self._pidfd, number)
         except ProcessLookupError:
             return
 
-    for number in _PASSED_ON:
-        signal.signal(number, pass_on)
-    try:
-        if relay is not None:
-            relay.begin()
-        if relay is not None or notify is not None:
-            _attend(pidfd, relay, notify)
-        while True:
-            ended, status = os.waitpid(-1, 0)
-            if ended == pid:
-                return _code(os.waitstatus_to_exitcode(status))
-    finally:
-        for number in _PASSED_ON:
-            signal.signal(number, signal.SIG_DFL)
-        os.close(pidfd)
+
+def wait_for(
+    pid: int,
+    signals: Signals,
+    relay: Relay | None = None,
+    notify: NotifySocket | None = None,
+) -> int:
+    """The exit code as a shell has it: 128 and the signal when one ended it."""
+    # open until we end: signals still come for it
+    pidfd = os.pidfd_open(pid)
+    signals.go_to(pidfd)
+    if relay is not None:
+        relay.begin()
+    if relay is not None or notify is not None:
+        _attend(pidfd, relay, notify)
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == pid:
+            return _code(os.waitstatus_to_exitcode(status))
 
 
 def _attend(pidfd: int, relay: Relay | None, notify: NotifySocket | None) -> None:

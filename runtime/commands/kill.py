@@ -48,6 +48,8 @@ def _signal_first(identity: str, found: Found, number: int) -> None:
         send(found.state.pid, found.state.start_time, number)
     except StateConflict as error:
         raise StateConflict(f"container not running: {identity}") from error
+    if number == signal.SIGKILL:
+        found.cgroup.thaw_legacy()
     if number == signal.SIGKILL and not found.state.own_pid_namespace:
         # in a pid namespace of its own the kernel takes the rest along
         found.cgroup.kill()

@@ -11,7 +11,7 @@ from runtime.commands import criu
 from runtime.commands.arguments import Flag, switch
 from runtime.commands.create import absolute
 from runtime.commands.delete import delete
-from runtime.commands.foreground import adopt_orphans, leave_orphans, wait_for
+from runtime.commands.foreground import Signals, adopt_orphans, leave_orphans, wait_for
 from runtime.container import directory
 from runtime.container.identity import boot_id, start_time
 from runtime.container.state import State, write_state
@@ -54,22 +54,23 @@ def run(context: Context, arguments: Arguments) -> int:
     spec = spec_of(config, path)
     program = criu.find_criu(context.criu, "restore")
     _check_terminal(spec, arguments)
-    detach = arguments.on("detach")
-    if not detach:
-        adopt_orphans()
-    state = _restore(context, arguments, program, State(
+    state = State(
         id=identity, pid=0, start_time=0, boot_id=boot_id(), bundle=bundle,
         rootfs=os.path.realpath(os.path.join(bundle, spec.root_path)),
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), owner=os.getuid(),
-        annotations=spec.annotations, own_pid_namespace=spec.has_namespace("pid"),
-    ), spec, config)  # fmt: skip
-    if detach:
+        annotations=spec.annotations, own_pid_namespace=spec.has_own_namespace("pid"),
+    )  # fmt: skip
+    if arguments.on("detach"):
+        _restore(context, arguments, program, state, spec, config)
         return 0
-    if arguments.on("no-subreaper"):
-        leave_orphans()
-    code = wait_for(state.pid)
-    if not arguments.on("keep"):
-        delete(context, identity, force=True)
+    adopt_orphans()
+    with Signals() as signals:
+        state = _restore(context, arguments, program, state, spec, config)
+        if arguments.on("no-subreaper"):
+            leave_orphans()
+        code = wait_for(state.pid, signals)
+        if not arguments.on("keep"):
+            delete(context, identity, force=True)
     return code
 
 

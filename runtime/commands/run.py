@@ -5,7 +5,7 @@ from __future__ import annotations
 from runtime.commands import create
 from runtime.commands.arguments import switch
 from runtime.commands.delete import delete
-from runtime.commands.foreground import adopt_orphans, leave_orphans, wait_for
+from runtime.commands.foreground import Signals, adopt_orphans, leave_orphans, wait_for
 from runtime.commands.relay import receive_relay
 from runtime.commands.start import start, tell_when_ready
 from runtime.linux.sockets import packet_pair
@@ -28,28 +28,31 @@ FLAGS = (
 def run(context: Context, arguments: Arguments) -> int:
     if arguments.on("detach"):
         state = create.create_from(context, arguments)
-        _start_or_delete(context, state, None, detach=True)
+        _start_or_delete(context, state, None, None)
         return 0
     adopt_orphans()
-    ours, sent = packet_pair()
-    state = create.create_from(context, arguments, sent)
-    relay = receive_relay(ours, sent)
-    if arguments.on("no-subreaper"):
-        leave_orphans()
-    code = _start_or_delete(context, state, relay, detach=False)
-    if not arguments.on("keep"):
-        delete(context, state.id, force=True)
+    with Signals() as signals:
+        ours, sent = packet_pair()
+        state = create.create_from(context, arguments, sent)
+        relay = receive_relay(ours, sent)
+        if arguments.on("no-subreaper"):
+            leave_orphans()
+        code = _start_or_delete(context, state, relay, signals)
+        if not arguments.on("keep"):
+            delete(context, state.id, force=True)
     return code
 
 
-def _start_or_delete(context: Context, state: State, relay: Relay | None, *, detach: bool) -> int:
-    """In the foreground also wait; gives the exit code."""
+def _start_or_delete(
+    context: Context, state: State, relay: Relay | None, signals: Signals | None
+) -> int:
+    """In the foreground, where there are signals to pass on, also wait; gives the exit code."""
     try:
         notify = start(context, state.id)
-        if detach:
+        if signals is None:
             tell_when_ready(notify, state)
             return 0
-        return wait_for(state.pid, relay, notify)
+        return wait_for(state.pid, signals, relay, notify)
     except BaseException:
         delete(context, state.id, force=True)
         raise

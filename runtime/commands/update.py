@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from runtime.cgroups import resctrl
+from runtime.cgroups.both import pids
 from runtime.commands.arguments import Flag, UsageError, parse_signed
 from runtime.commands.lookup import find
 from runtime.container import directory
@@ -19,6 +20,7 @@ from runtime.wire import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from runtime.cgroups.writes import Section
     from runtime.commands.arguments import Arguments
     from runtime.commands.context import Context
     from runtime.commands.lookup import Found
@@ -80,7 +82,9 @@ def run(context: Context, arguments: Arguments) -> int:
     spec_of(text, path)
     if schemata:
         resctrl.change(found.state.rdt, tuple(schemata.values()))
-    _apply(context, found, {name: merged[name] for name in asked}, before)
+    version = document["ociVersion"]
+    changed = pids.as_of(version, {name: merged[name] for name in asked})
+    _apply(context, found, changed, pids.as_of(version, before))
     directory.replace_config(folder, text)
     return 0
 
@@ -145,7 +149,7 @@ def _read_resources(path: str) -> Json:
     return document  # pyright: ignore[reportUnknownVariableType]
 
 
-def _apply(context: Context, found: Found, changed: Json, before: Json) -> None:
+def _apply(context: Context, found: Found, changed: Section, before: Section) -> None:
     """When a limit is refused, what had one before gets it back."""
     try:
         for warning in found.cgroup.apply(changed):

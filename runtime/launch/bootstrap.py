@@ -14,7 +14,7 @@ from runtime.errors import KernelFault, step
 from runtime.launch import messages
 from runtime.launch.init import enter_container
 from runtime.launch.job import Init
-from runtime.launch.process_steps import set_affinity
+from runtime.launch.process_steps import reset_affinity, set_affinity
 from runtime.launch.procfs import write_oom_score
 from runtime.launch.time_offsets import open_offsets, write_offsets
 from runtime.linux.clone import fork_into
@@ -113,6 +113,8 @@ def _set_inherited(job: Job, channel: Channel) -> None:
             if not job.unprivileged or error.errno != errno.EACCES:
                 raise
             channel.warn(f"process.oomScoreAdj: {value} is not ours to give")
+    # the caller's own is not for the container, whose cpuset says where it may run
+    reset_affinity()
     affinity = job.exec_affinity
     if affinity is not None and affinity.initial:
         set_affinity("initial", affinity.initial)

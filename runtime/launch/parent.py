@@ -131,7 +131,7 @@ def _first_state(request: Request, job: Job) -> State:
         owner=os.getuid(),
         annotations=job.spec.annotations,
         cgroup=job.cgroup.to_json(),
-        own_pid_namespace=job.spec.has_namespace("pid"),
+        own_pid_namespace=job.spec.has_own_namespace("pid"),
         has_process=job.spec.process is not None,
     )
 

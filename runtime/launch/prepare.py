@@ -21,11 +21,12 @@ from runtime.linux.mount import (
     mount_setattr,
 )
 from runtime.linux.sockets import connect_to
-from runtime.namespaces import plan_namespaces
+from runtime.namespaces import FILES, plan_namespaces
 from runtime.security import capabilities, rlimits, selinux
 from runtime.security.seccomp.load import prepare
 from runtime.spec.model import Process
 from runtime.spec.record import Record
+from runtime.spec.validate import namespace_of_sysctl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def prepare_container(
     request: Request, spec: Spec, listener: _socket.socket, warn: Callable[[str], None]
 ) -> Job:
     check_user_namespace(spec)
+    _refuse_host_sysctls(spec)
     rootfs = os.path.realpath(os.path.join(request.bundle, spec.root_path))
     if not os.path.isdir(rootfs):
         raise SpecInvalid(f"root.path: {rootfs} is not a directory")
@@ -100,6 +102,19 @@ def prepare_container(
         new_keyring=request.new_keyring,
         notify=notify_directory(request) if request.notify else -1,
     )
+
+
+def _refuse_host_sysctls(spec: Spec) -> None:
+    """A namespace that is joined by its path may be the one that we are in."""
+    for name in spec.linux.sysctl:
+        kind = namespace_of_sysctl(name)
+        path = spec.namespace_path(kind)
+        if not path:
+            continue
+        with step(f"linux.namespaces: {kind}"):
+            theirs, ours = os.stat(path), os.stat(f"/proc/self/ns/{FILES[kind]}")
+        if (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino):
+            raise SpecInvalid(f"linux.sysctl: {name} would change the host: {path} is the host's")
 
 
 def prepare_exec(

@@ -76,9 +76,21 @@ def apply_final_affinity(it: Init) -> None:
         set_affinity("final", affinity.final)
 
 
+_CPUS = 1024
+"""More than most kernels are built for (CPU_SETSIZE in sched.h)."""
+
+
 def set_affinity(field: str, cpus: tuple[int, ...]) -> None:
     with step(f"process.execCPUAffinity.{field}"):
         os.sched_setaffinity(0, cpus)
+
+
+def reset_affinity() -> None:
+    """Every CPU that the cgroup allows, now and when it is changed."""
+    try:
+        os.sched_setaffinity(0, range(_CPUS))
+    except OSError:
+        return  # a filter, or a host that allows none of them
 
 
 def _refused(field: str, error: OSError) -> NotSupported | KernelFault:

@@ -24,15 +24,23 @@ from runtime.linux.process import (
     set_keep_capabilities,
     set_no_new_privileges,
 )
+from runtime.linux.signals import signal
 from runtime.linux.sockets import accept
 from runtime.security import apparmor, capabilities, rlimits, selinux
 from runtime.security.seccomp.load import install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
+
     from runtime.launch.job import Init
 
 _DEFAULT_UMASK = 0o022
+_ENDING = (
+    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
+    signal.SIGALRM,
+)  # fmt: skip
+"""What ends a program that has not asked for them, and is sent on purpose."""
 
 
 def wait_for_go(it: Init) -> None:
@@ -169,8 +177,15 @@ def say_ready(it: Init) -> None:
 
 
 def wait_for_start(it: Init) -> None:
+    # to the first process of a pid namespace nothing is sent that it does not handle (signal(7))
+    for number in _ENDING:
+        signal.signal(number, _end)
     if it.job.listener is not None:
         it.caller = accept(it.job.listener)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    os._exit(128 + number)
 
 
 def run_start_container_hooks(it: Init) -> None:

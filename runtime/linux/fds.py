@@ -87,7 +87,12 @@ def close_inherited(kept: tuple[int, ...]) -> None:
 
 
 def cloexec_from(first: int) -> None:
-    close_range(first, _LAST_FD, CLOSE_RANGE_CLOEXEC)
+    """Mark what is open. Before Linux 5.11 there is no such way, and all that Python opens is."""
+    try:
+        close_range(first, _LAST_FD, CLOSE_RANGE_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
 
 
 def sealed_memfd(name: str, contents: bytes, *, executable: bool = False) -> int:

@@ -22,6 +22,9 @@ from runtime.linux.mount import (
 )
 
 _ATTRIBUTES = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
+ISOLATED = ("-I", "-S", "-X", "utf8")
+"""No variable, module or site of the caller's; names are UTF-8 whatever the locale, and bytes that
+are not stay as they are."""
 # the environment is replaced by the one of the container anyway: the mark does not travel on
 _MARK = "_STACKER_SEALED"
 
@@ -63,12 +66,12 @@ def start_program(module: str) -> list[str]:
 
 
 def exec_sealed(arguments: list[str], environment: dict[str, str]) -> None:
-    """Replace this process by the sealed interpreter, isolated (-I -S); does not return.
+    """Replace this process by the sealed interpreter, isolated; does not return.
 
     argv[0] is the interpreter's real path: from it Python finds its standard library.
     """
     path = interpreter_path()
-    command = [path, "-I", "-S", *arguments]
+    command = [path, *ISOLATED, *arguments]
     os.execve(sealed_file_fd(path), command, {**environment, _MARK: str(os.getpid())})
 
 

@@ -133,6 +133,10 @@ class Spec(Record):
     def has_namespace(self, kind: str) -> bool:
         return any(namespace.type == kind for namespace in self.linux.namespaces)
 
+    def has_own_namespace(self, kind: str) -> bool:
+        """A new one, not one that is joined by its path."""
+        return self.has_namespace(kind) and not self.namespace_path(kind)
+
     def namespace_path(self, kind: str) -> str:
         """The path the namespace is joined by; empty when it is new, or not asked for."""
         for namespace in self.linux.namespaces:

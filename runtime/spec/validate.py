@@ -112,16 +112,18 @@ def _sysctls(spec: Spec) -> Iterator[str]:
             yield f"linux.sysctl: {name!r} is not a name"
         elif name.replace("/", ".") == "kernel.hostname":
             yield "linux.sysctl: kernel.hostname is what the field hostname is for"
-        elif not _is_namespaced(name.replace("/", "."), spec):
+        elif not spec.has_namespace(namespace_of_sysctl(name)):
             yield f"linux.sysctl: {name} would change the host: it is in no namespace of its own"
 
 
-def _is_namespaced(name: str, spec: Spec) -> bool:
-    if name.startswith("net."):
-        return spec.has_namespace("network")
-    if name in _IPC_SYSCTLS or name.startswith("fs.mqueue."):
-        return spec.has_namespace("ipc")
-    return name in _UTS_SYSCTLS and spec.has_namespace("uts")
+def namespace_of_sysctl(name: str) -> str:
+    """The kind of namespace that it belongs to; empty where it belongs to none."""
+    dotted = name.replace("/", ".")
+    if dotted.startswith("net."):
+        return "network"
+    if dotted in _IPC_SYSCTLS or dotted.startswith("fs.mqueue."):
+        return "ipc"
+    return "uts" if dotted in _UTS_SYSCTLS else ""
 
 
 def _hooks(spec: Spec) -> Iterator[str]:

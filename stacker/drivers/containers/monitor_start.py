@@ -42,7 +42,7 @@ def _start(run: Path, tag: str) -> bool:
     try:
         started = subprocess.run(
             # argv[0] is the interpreter's path: from it Python finds its standard library
-            [path, "-I", "-S", *sealed.start_program("runtime.monitor.main"), str(run), tag],
+            [path, *sealed.ISOLATED, *sealed.start_program("runtime.monitor.main"), str(run), tag],
             executable=f"/proc/self/fd/{interpreter}",
             pass_fds=(interpreter,),
             stdin=subprocess.DEVNULL,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from stacker.oci.platform import Platform
+from stacker.oci.reference import Reference
 from stacker.stack.load.addresses import ADDRESS_CHECKS
 from stacker.stack.load.problems import Problem, Refused, quoted, suggestion
 from stacker.stack.load.tree import MapNode, NodePath, locate
@@ -174,6 +176,21 @@ def limits_agree(stack: Stack) -> Iterator[Finding]:
                 yield (*path, "memswap_limit"), "below mem_limit, whose memory it includes"
 
 
+def one_platform_an_image(stack: Stack) -> Iterator[Finding]:
+    """A name stands for one image here, and an image is for one platform."""
+    chosen: dict[str, tuple[str, Platform]] = {}
+    for key, service, path in _each(stack):
+        if service.platform is None or Reference.parse(service.image).digest is not None:
+            continue
+        wanted = Platform.parse(service.platform)
+        other, platform = chosen.setdefault(service.image, (key, wanted))
+        if platform != wanted:
+            yield (
+                (*path, "platform"),
+                f"{service.image} is for {platform} in {quoted(other)}: name one by its digest",
+            )
+
+
 CHECKS: tuple[Check, ...] = (
     something_to_run,
     known_resources,
@@ -183,6 +200,7 @@ CHECKS: tuple[Check, ...] = (
     one_network_stack,
     names_once,
     limits_agree,
+    one_platform_an_image,
     *ADDRESS_CHECKS,
     *USER_NAMESPACE_CHECKS,
 )

@@ -181,3 +181,25 @@ def test_it_is_waited_for_all_the_same(
     assert any_runtime.call("run", *flags, "--bundle", path, identity).returncode == 11
     left = any_runtime.ok("list", "-q").split()
     assert left == ([identity] if flags == ("--keep",) else [])
+
+
+def test_no_signal_leaves_a_container_behind(
+    runtime: Runtime, bundle: Bundle, identity: str, tmp_path: Path
+) -> None:
+    """One that comes while the container is made is for its program, whichever it is."""
+    seen = tmp_path / "seen"
+    hook = f"echo >> {seen}; until [ -e {seen}.go ]; do sleep 0.01; done"
+    bundle.config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", hook]}]}
+    namespaces = bundle.config["linux"]["namespaces"]
+    # the first process of one of its own ignores what it has not asked for
+    namespaces[:] = [one for one in namespaces if one["type"] != "pid"]
+    path = bundle.write("/bin/sleep", "100")
+    for number in (signal.SIGTERM, signal.SIGRTMIN + 3):
+        with subprocess.Popen(runtime.argv("run", "--bundle", path, identity)) as started:
+            wait_until(seen.exists)
+            started.send_signal(number)
+            Path(f"{seen}.go").touch()
+            assert started.wait(DEADLINE_S) == 128 + number
+        assert runtime.call("state", identity).returncode != 0
+        seen.unlink()
+        Path(f"{seen}.go").unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,42 @@ def test_pause_and_resume(any_runtime: Runtime, bundle: Bundle, identity: str) -
     assert any_runtime.state(identity)["status"] == "running"
     any_runtime.ok("kill", identity, "KILL")
     any_runtime.await_status(identity, "stopped")
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "KILL"])
+def test_a_signal_ends_what_was_not_started(
+    runtime: Runtime, bundle: Bundle, identity: str, name: str
+) -> None:
+    """Though it is the first process of its pid namespace, which hears what it handles only."""
+    runtime.ok("create", "--bundle", bundle.write("/bin/sleep", "100"), identity)
+    runtime.ok("kill", identity, name)
+    runtime.await_status(identity, "stopped")
+    assert runtime.call("start", identity).returncode != 0
+    runtime.ok("delete", identity)
+
+
+def test_the_callers_signals_are_not_ours(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """What a caller ignores or blocks is inherited, and children could not be waited for."""
+
+    def ignore() -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
+
+    done = runtime.call(
+        *("run", "--bundle", bundle.shell("kill -TERM $$; sleep 9; exit 3"), identity),
+        preexec_fn=ignore,
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+
+
+def test_sysctls_do_not_reach_the_host(runtime: Runtime, bundle: Bundle, identity: str) -> None:
+    """Through a namespace that is joined by its path, and is the one that we are in."""
+    namespaces = bundle.config["linux"]["namespaces"]
+    namespaces[:] = [one for one in namespaces if one["type"] != "uts"]
+    namespaces.append({"type": "uts", "path": "/proc/self/ns/uts"})
+    bundle.config["hostname"] = ""
+    bundle.config["linux"]["sysctl"] = {"kernel.domainname": "evil.example"}
+    done = runtime.call("run", "--bundle", bundle.write("/bin/true"), identity)
+    assert done.returncode == 1
+    assert "linux.sysctl: kernel.domainname would change the host" in done.stderr
+    assert Path("/proc/sys/kernel/domainname").read_text().strip() != "evil.example"

@@ -71,3 +71,25 @@ def test_kill_all_takes_the_children_too(
     any_runtime.ok("run", "--detach", "--bundle", path, identity)
     any_runtime.ok("kill", "--all", identity, "KILL")
     any_runtime.await_status(identity, "stopped")
+
+
+def test_a_shared_pid_namespace_is_not_killed_with_one_of_its_containers(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """Without a cgroup the processes of a pid namespace are a container's, where it is its own."""
+    disabled = ("--cgroup-manager", "disabled")
+    bundle.config["linux"].pop("resources", None)
+    path = bundle.write("/bin/sleep", "100")
+    runtime.ok(*disabled, "run", "--detach", "--bundle", path, f"{identity}-one")
+    try:
+        pid = runtime.state(f"{identity}-one")["pid"]
+        for namespace in bundle.config["linux"]["namespaces"]:
+            if namespace["type"] == "pid":
+                namespace["path"] = f"/proc/{pid}/ns/pid"
+        path = bundle.write("/bin/sleep", "100")
+        runtime.ok(*disabled, "run", "--detach", "--bundle", path, identity)
+        runtime.call(*disabled, "kill", "--all", identity, "KILL")
+        runtime.ok(*disabled, "delete", "--force", identity)
+        assert runtime.state(f"{identity}-one")["status"] == "running"
+    finally:
+        runtime.ok(*disabled, "delete", "--force", f"{identity}-one")

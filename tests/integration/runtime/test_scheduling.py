@@ -181,3 +181,15 @@ def test_resctrl_that_is_not_there_is_an_error(
     done = runtime.call("run", "--bundle", bundle.write("/bin/true"), identity)
     assert done.returncode == 1
     assert "linux.intelRdt: no resctrl file system is mounted on this host" in done.stderr
+
+
+def test_the_callers_processors_are_not_the_containers(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    allowed = os.sched_getaffinity(0)
+    one = min(allowed)
+    path = bundle.write("/bin/grep", "Cpus_allowed_list", "/proc/self/status")
+    seen = runtime.ok(
+        "run", "--bundle", path, identity, preexec_fn=lambda: os.sched_setaffinity(0, {one})
+    )
+    assert (seen.split()[1] == str(one)) == (len(os.sched_getaffinity(1)) == 1)

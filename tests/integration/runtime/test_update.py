@@ -107,3 +107,16 @@ def test_no_limit_on_memory_is_none_on_swap(
     any_runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "1000"), identity)
     any_runtime.ok("update", "--memory", "-1", identity)
     any_runtime.ok("update", "--memory", str(48 * MEBIBYTE), identity)
+
+
+@pytest.mark.parametrize(("version", "limit"), [("1.0.2", "max"), ("1.3.0", "1")])
+def test_a_pids_limit_of_none_means_what_it_meant(
+    runtime: Runtime, bundle: Bundle, identity: str, tmp_path: Path, version: str, limit: str
+) -> None:
+    """0 was no limit before version 1.3 of the specification, in `update` as in `create`."""
+    bundle.config["ociVersion"] = version
+    runtime.ok("run", "--detach", "--bundle", bundle.write("/bin/sleep", "100"), identity)
+    file = tmp_path / "resources.json"
+    file.write_text('{"pids": {"limit": 0}}')
+    runtime.ok("update", "--resources", str(file), identity)
+    assert limits(identity)["pids"] == limit

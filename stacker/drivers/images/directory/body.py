@@ -154,7 +154,7 @@ def _start(folder: Path, job: dict[str, object], passed: Sequence[int]) -> subpr
     program = sealed.start_program("stacker.drivers.images.directory.worker")
     try:
         started = subprocess.Popen(
-            [sealed.interpreter_path(), "-I", "-S", *program, json.dumps(job)],
+            [sealed.interpreter_path(), *sealed.ISOLATED, *program, json.dumps(job)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -317,3 +317,14 @@ def test_in_its_own_namespace_a_container_sees_itself_as_the_root(cgroup: Cgroup
     assert status_of(in_child(work, cgroup)) == 0
     kinds = [mount.kind for mount in cgroup.mounts(private=True)]
     assert ("tmpfs" in kinds) == bool(detect().legacy)
+
+
+def test_a_frozen_cgroup_is_refused(cgroup: Cgroup) -> None:
+    """Whoever is put in would never come to run, and would be waited for."""
+    cgroup.freeze()
+    other = open_cgroup(f"{PARENT}/{NAME}")
+    with pytest.raises(StateConflict, match="container's cgroup unexpectedly frozen"):
+        other.create()
+    other.remove()
+    assert cgroup.is_frozen()
+    cgroup.thaw()

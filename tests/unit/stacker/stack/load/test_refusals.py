@@ -242,6 +242,10 @@ RELATIONS = [
         "stack.yaml:3: services.b.container_name", '"x" is the name of "a" too',
     ),
     (
+        "services:\n  a: {image: a, platform: linux/386}\n  b: {image: a, platform: linux/amd64}",
+        "stack.yaml:3: services.b.platform", 'a is for linux/386 in "a": name one by its',
+    ),
+    (
         "services:\n  a: {image: a, network_mode: host, networks: [n]}\nnetworks: {n: }",
         "stack.yaml:2: services.a.networks", "exclude each other",
     ),
