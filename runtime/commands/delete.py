@@ -70,6 +70,8 @@ def delete(context: Context, identity: str, *, force: bool) -> None:
 
 def kill_container(found: Found) -> None:
     """And wait until it is gone: a cgroup with a process in it cannot be removed."""
+    if not found.state.pid:
+        return  # it is being created, and has none yet
     try:
         pidfd = open_process(found.state.pid, found.state.start_time)
     except StateConflict:

@@ -33,11 +33,17 @@ class State(Record):
     own_pid_namespace: bool = True
     has_process: bool = True
     shared_root: int = 0  # the mount that the root is, where it lies in the caller's namespace
+    creator: int = 0  # the process that makes the container, which is being created while it lives
+    creator_start: int = 0
     complete: bool = False  # `create` came to its end: before that only `delete --force` is for it
 
     @property
     def alive(self) -> bool:
         return self.boot_id == boot_id() and is_alive(self.pid, self.start_time)
+
+    @property
+    def creator_alive(self) -> bool:
+        return self.boot_id == boot_id() and is_alive(self.creator, self.creator_start)
 
 
 def write_state(root: str, state: State) -> None:
@@ -71,7 +77,7 @@ def awaiting_start(root: str, identity: str) -> bool:
 
 def current_status(root: str, state: State, *, frozen: bool) -> str:
     return status_of(
-        alive=state.alive,
+        alive=state.alive or (not state.complete and state.creator_alive),
         complete=state.complete,
         awaiting_start=awaiting_start(root, state.id),
         frozen=frozen,
@@ -85,7 +91,7 @@ def oci_state(state: State, status: str) -> Json:
         "ociVersion": OCI_VERSION,
         "id": state.id,
         "status": status,
-        **({"pid": state.pid} if alive else {}),
+        **({"pid": state.pid} if alive and state.pid else {}),
         "bundle": state.bundle,
         "annotations": state.annotations,
     }

@@ -55,9 +55,9 @@ def bind_console(maker: Maker, root: int, slave: int, *, own_dev: bool) -> None:
     try:
         with step("bind /dev/console"):
             if own_dev:
-                remove_name(dev, "console")
                 flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                os.close(os.open("console", flags | os.O_RDONLY, 0o600, dir_fd=dev))
+                if remove_name(dev, "console"):
+                    os.close(os.open("console", flags | os.O_RDONLY, 0o600, dir_fd=dev))
             flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
             target = os.open("console", flags, dir_fd=dev)
             try:

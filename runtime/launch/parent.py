@@ -133,6 +133,8 @@ def _first_state(request: Request, job: Job) -> State:
         cgroup=job.cgroup.to_json(),
         own_pid_namespace=job.spec.has_own_namespace("pid"),
         has_process=job.spec.process is not None,
+        creator=os.getpid(),
+        creator_start=start_time(os.getpid()),
     )
 
 

@@ -7,10 +7,11 @@ mknod is refused (but for FIFOs), and the host's node is bound instead, once it 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
-from runtime.errors import KernelFault, NotSupported, step
+from runtime.errors import KernelFault, NotSupported, SpecInvalid, step
 from runtime.rootfs.resolve import open_parent, open_plain_directory, open_target
 from runtime.spec.model import Device
 
@@ -38,13 +39,15 @@ _KINDS = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_I
 
 def make_devices(maker: Maker, root: int, listed: tuple[Device, ...], *, bind: bool) -> None:
     """Fill a /dev that is the container's own; a bound one of the host is left alone."""
+    # the multiplexer is that of the container's own terminals, whatever is asked for
+    listed = tuple(device for device in listed if device.path != "/dev/ptmx")
     given = {device.path for device in listed}
     defaults = tuple(device for device in DEFAULT_DEVICES if device.path not in given)
     for device in (*defaults, *listed):
         if bind and device.type != "p":
             _bind_device(maker, root, device)
         else:
-            _make_device(root, device)
+            _make_device(root, device, instead=device in defaults)
     dev = open_plain_directory(root, "/dev")
     try:
         with step("make the links of /dev"):
@@ -72,11 +75,15 @@ def is_device(fd: int, major: int, minor: int) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == os.makedev(major, minor)
 
 
-def _make_device(root: int, device: Device) -> None:
+def _make_device(root: int, device: Device, *, instead: bool) -> None:
+    """`instead` of whatever an image has there; a device that is asked for is none of its files."""
     with step(f"make device {device.path}"):
         parent, name = _device_directory(root, device.path)
         try:
-            remove_name(parent, name)
+            if not instead:
+                _refuse_another(parent, name, device)
+            if not remove_name(parent, name):
+                return
             number = os.makedev(device.major, device.minor) if device.type != "p" else 0
             os.mknod(name, _KINDS[device.type] | device.mode, number, dir_fd=parent)
             node = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
@@ -86,6 +93,19 @@ def _make_device(root: int, device: Device) -> None:
                 os.close(node)
         finally:
             os.close(parent)
+
+
+def _refuse_another(parent: int, name: str, device: Device) -> None:
+    """config-linux.md, "Devices": a file that is not the device is an error."""
+    try:
+        found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    except FileNotFoundError:
+        return
+    try:
+        if not _is_the_node(found, device):
+            raise SpecInvalid(f"linux.devices: {device.path}: there is another file already")
+    finally:
+        os.close(found)
 
 
 def _own(node: int, device: Device) -> None:
@@ -110,7 +130,8 @@ def _bind_device(maker: Maker, root: int, device: Device) -> None:
         with step(f"bind device {device.path}"):
             parent, name = _device_directory(root, device.path)
             try:
-                remove_name(parent, name)
+                if not remove_name(parent, name):
+                    return
             finally:
                 os.close(parent)
             source = maker.clone(node)
@@ -159,14 +180,20 @@ def _device_directory(root: int, path: str) -> tuple[int, str]:
 
 
 def _replace_by_link(directory: int, name: str, destination: str) -> None:
-    remove_name(directory, name)
-    os.symlink(destination, name, dir_fd=directory)
+    if remove_name(directory, name):
+        os.symlink(destination, name, dir_fd=directory)
 
 
-def remove_name(directory: int, name: str) -> None:
+def remove_name(directory: int, name: str) -> bool:
+    """Whether it is gone, and not a mount point, which is something that config.json asks for."""
     try:
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:
-        return
+        return True
     except IsADirectoryError:
         os.rmdir(name, dir_fd=directory)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True

@@ -10,6 +10,7 @@ from runtime.linux.mount import (
     MNT_DETACH,
     MS_MOVE,
     MS_PRIVATE,
+    MS_RDONLY,
     MS_REC,
     MS_SHARED,
     MS_SLAVE,
@@ -19,6 +20,9 @@ from runtime.linux.mount import (
     umount2,
 )
 from runtime.rootfs.options import PROPAGATIONS
+
+# of proc_pid_mountinfo(5)
+_ESCAPES = (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\"))
 
 
 def isolate_mounts(propagation: str, root: str, *, pivot: bool) -> None:
@@ -67,12 +71,41 @@ def enter_root(root: int) -> None:
 
 
 def enter_root_without_pivot(root: int) -> None:
-    """For a host whose root is an initramfs, which pivot_root refuses (--no-pivot)."""
+    """For a host whose root is an initramfs, which pivot_root refuses (--no-pivot).
+
+    The host's tree stays in the namespace, below the root. Nobody gets to it; but while a procfs
+    or sysfs without masks is there, a user namespace is allowed to mount one (kernel:
+    mount_too_revealing).
+    """
+    with step("take the host's proc and sys away"):
+        _take_away_kernel_files(os.readlink(f"/proc/self/fd/{root}"))
     with step("move into the root"):
         os.fchdir(root)
         mount(".", "/", None, MS_MOVE)
         os.chroot(".")
         os.chdir("/")
+
+
+def _take_away_kernel_files(root: str) -> None:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        lines = file.read().splitlines()
+    for line in lines:
+        fields, _, source = line.partition(" - ")
+        place = fields.split()[4]
+        for escape, character in _ESCAPES:
+            place = place.replace(escape, character)
+        if source.split()[0] not in ("proc", "sysfs") or f"{place}/".startswith(f"{root}/"):
+            continue
+        try:
+            mount(None, place, None, MS_PRIVATE)
+            umount2(place, MNT_DETACH)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                continue  # it went with the one it lies in
+            if error.errno not in (errno.EPERM, errno.EINVAL):
+                raise
+            # locked to what it lies in, as all are that came with a user namespace
+            mount("tmpfs", place, "tmpfs", MS_RDONLY)
 
 
 def finish_root(propagation: str) -> None:

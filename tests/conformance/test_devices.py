@@ -79,6 +79,17 @@ def test_a_listed_device_may_lie_anywhere(case: Case) -> None:
 
 
 @pytest.mark.differs(
+    runc="1.1 takes whatever file is there for a device that is listed",
+    crun="1.8 takes whatever file is there for a device that is listed",
+)
+def test_a_file_in_the_place_of_a_device_is_an_error(case: Case) -> None:
+    """config-linux.md, "Devices": the runtime must say so where something else is there."""
+    (case.rootfs / "data/null").write_text("a file of the image")
+    case.linux["devices"] = [{"path": "/data/null", "type": "c", "major": 1, "minor": 3}]
+    assert "/data/null" in case.refused()
+
+
+@pytest.mark.differs(
     crun="1.8 makes a file of another kind for a device type that it does not know"
 )
 def test_an_unknown_device_type_is_refused(case: Case) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -9,6 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from runtime.linux.mount import mount
+from runtime.linux.namespaces import (
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    setns,
+    unshare,
+)
 from tests.integration.runtime.conftest import Bundle, Runtime, wait_until
 
 pytestmark = pytest.mark.root
@@ -254,6 +263,33 @@ def test_the_move_that_takes_the_place_of_the_pivot(
     path = bundle.shell("ls / | wc -l; cat /proc/1/comm; touch /new && echo made")
     seen = any_runtime.ok("run", "--no-pivot", "--bundle", path, identity)
     assert seen.split() == [str(len(os.listdir(bundle.rootfs)) - 1), "sh", "made"]
+
+
+def test_nothing_of_the_hosts_proc_is_left_below_the_root(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """With --no-pivot: else the kernel would let a user namespace mount one without masks."""
+    bundle.config["linux"]["readonlyPaths"] = ["/proc/sys"]
+    path = bundle.write("/bin/sleep", "100")
+    runtime.ok("run", "--detach", "--no-pivot", "--bundle", path, identity)
+    pid = runtime.state(identity)["pid"]
+    child = os.fork()
+    if not child:
+        code = 99
+        try:
+            setns(os.pidfd_open(pid), CLONE_NEWNS)
+            unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID)
+            if inner := os.fork():
+                code = os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
+            else:
+                try:
+                    mount("proc", "/proc", "proc", 0)
+                    code = 0
+                except OSError as error:
+                    code = error.errno or 98
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == errno.EPERM
 
 
 def test_ps_lists_the_processes_by_their_host_numbers(

@@ -55,3 +55,21 @@ def test_a_bound_dev_is_left_alone(inside: Inside, bundle: Bundle) -> None:
     before = json.dumps(sorted(os.listdir(host)))
     assert inside.run("cat /dev/null; echo") == ["the host's"]
     assert json.dumps(sorted(os.listdir(host))) == before
+
+
+@pytest.mark.parametrize("user", [False, True])
+def test_what_config_json_mounts_on_a_device_stays(
+    detached: Inside, bundle: Bundle, user: bool
+) -> None:
+    """As of engines that bind each node of the host in a container with all privileges."""
+    if user:
+        in_user_namespace(bundle)
+        bundle.path.chmod(0o700)
+    detached.add("/dev/random", "bind", "/dev/null", "bind")
+    detached.add("/dev/zero", "bind", "/dev/zero", "bind")
+    bundle.config["linux"]["devices"] = [
+        {"path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2},
+        {"path": "/dev/zero", "type": "c", "major": 1, "minor": 5},
+    ]
+    seen = detached.run("stat -c '%t:%T' /dev/random /dev/zero; readlink /dev/ptmx")
+    assert seen == ["1:3", "1:5", "pts/ptmx"]
