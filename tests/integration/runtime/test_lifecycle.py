@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.container.identity import start_time
 from tests.integration.runtime.conftest import Bundle, Runtime, wait_until
 
 pytestmark = pytest.mark.root
@@ -207,3 +208,22 @@ def test_sysctls_do_not_reach_the_host(runtime: Runtime, bundle: Bundle, identit
     assert done.returncode == 1
     assert "linux.sysctl: kernel.domainname would change the host" in done.stderr
     assert Path("/proc/sys/kernel/domainname").read_text().strip() != "evil.example"
+
+
+def test_a_container_is_being_created_while_its_creator_lives(
+    runtime: Runtime, bundle: Bundle, identity: str
+) -> None:
+    """Not stopped, though it has no process yet: nobody may delete it from under the creator."""
+    runtime.ok("create", "--bundle", bundle.write("/bin/sleep", "100"), identity)
+    file = runtime.root / identity / "state.json"
+    whole = file.read_text()
+    own = {"pid": 0, "start_time": 0, "complete": False}
+    creator = {"creator": os.getpid(), "creator_start": start_time(os.getpid())}
+    file.write_text(json.dumps(json.loads(whole) | own | creator))
+    found = runtime.state(identity)
+    assert (found["status"], found["pid"]) == ("creating", 0)
+    assert "not stopped" in runtime.call("delete", identity).stderr
+    file.write_text(json.dumps(json.loads(whole) | own))
+    assert runtime.state(identity)["status"] == "stopped"
+    file.write_text(whole)
+    runtime.ok("delete", "--force", identity)
