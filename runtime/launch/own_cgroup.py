@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 
 # loaded here, before the fork: `Cgroup.apply` asks for it when it is called
-from runtime.cgroups import limits
+from runtime.cgroups import delegation, limits
 from runtime.cgroups.both import pids
+from runtime.cgroups.device_rules import asks_for_devices
 from runtime.cgroups.writes import section
 from runtime.errors import KernelFault, ReadOnlyHierarchy
+from runtime.launch.rootless import is_rootless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +30,38 @@ def make_cgroup(job: Job, warn: Callable[[str], None], pid: int = 0) -> None:
     """Before init exists; or, where a manager asks for a process to put in, before it goes on."""
     resources = pids.as_of(job.spec.version, job.spec.linux.resources)
     job.cgroup.create(pid, resources)
+    if "devices" in resources and "devices" not in job.cgroup.legacy and is_rootless("auto"):
+        # only who is privileged may load a program (bpf(2)); nor can others make a node inside
+        if asks_for_devices(resources):
+            warn("linux.resources.devices: not applied: it takes the host's root")
+        resources = {name: value for name, value in resources.items() if name != "devices"}
     if _is_spared(job):
         memory = {**section(resources, "memory"), _SPARED: False}
         resources = {**resources, "memory": memory}
     for warning in job.cgroup.apply(resources):
         warn(warning)
+    owner = _owner(job)
+    if owner is not None:
+        delegation.hand_over(job.cgroup, owner)
+
+
+def _owner(job: Job) -> int | None:
+    """Whose the cgroup becomes: config-linux.md, "Cgroup ownership"."""
+    own = any(
+        mount.type.startswith("cgroup")
+        and mount.destination == "/sys/fs/cgroup"
+        and "ro" not in mount.options
+        for mount in job.spec.mounts
+    )
+    if not own or not job.plan.new_cgroup or job.cgroup.legacy or job.unprivileged:
+        return None
+    uid, mappings = job.process.user.uid, job.spec.linux.uid_mappings
+    if not job.spec.has_namespace("user"):
+        return uid or None
+    for mapping in mappings:
+        if mapping.container_id <= uid < mapping.container_id + mapping.size:
+            return mapping.host_id + uid - mapping.container_id
+    return None
 
 
 def spare(job: Job, warn: Callable[[str], None]) -> None:

@@ -27,6 +27,9 @@ from runtime.linux.mount import (
 # of these `ro` is said of the mount alone: their instance may have other mounts, which are not
 _KERNEL_OWN = frozenset(("tmpfs", "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue"))
 
+_VALUE_MAX = 255
+"""Bytes of a value (fsconfig(2)), where mount(2) takes a page of options."""
+
 
 class Detached:
     """Keeps nothing: every mount is its descriptor."""
@@ -98,11 +101,19 @@ class Detached:
         attach(made, target)
 
 
+def _layers(lowerdir: str) -> list[str]:
+    """The directories of overlayfs's option, one by one (Linux 6.5; overlayfs.rst, "lowerdir+")."""
+    return [part.replace("\0", ":") for part in lowerdir.replace("\\:", "\0").split(":")]
+
+
 def _configure(context: int, words: tuple[str, ...]) -> None:
     for word in words:
         name, equals, value = word.partition("=")
         try:
-            if equals:
+            if name == "lowerdir" and len(os.fsencode(value)) > _VALUE_MAX:
+                for layer in _layers(value):
+                    fsconfig_string(context, "lowerdir+", layer)
+            elif equals:
                 fsconfig_string(context, name, value)
             else:
                 fsconfig_flag(context, name)

@@ -8,13 +8,15 @@ without conditions come after all with conditions; none at all: the default acti
 Rule 2: a call from an architecture without rules ends the process.
 Rule 3: where the default is an error, numbers above the highest one that the profile names answer
 ENOSYS, as an older kernel would: C libraries fall back on ENOSYS, not on EPERM (runc does so too).
+Rule 4: on 32-bit x86 a rule that denies a call denies it by way of socketcall and ipc as well.
 """
 
 from __future__ import annotations
 
 from runtime.errors import SpecInvalid
-from runtime.security.seccomp import actions, assembler
+from runtime.security.seccomp import actions, assembler, multiplexed
 from runtime.security.seccomp.assembler import Assembler
+from runtime.security.seccomp.multiplexed import second_ways
 from runtime.security.seccomp.numbers import AUDIT, NARROW, PRIVATE, X32_BIT
 
 TYPE_CHECKING = False
@@ -119,7 +121,8 @@ def _part(profile: Profile, numbers: Numbers, architecture: str, first: int) -> 
 
 def _outcomes(profile: Profile, numbers: Numbers, architecture: str) -> dict[int, Outcome]:
     rules: dict[int, list[Rule]] = {}
-    for rule in profile.rules:
+    second = second_ways(profile) if architecture == multiplexed.ARCHITECTURE else []
+    for rule in (*profile.rules, *second):
         for number in numbers.of(architecture, rule.names):
             rules.setdefault(number, []).append(rule)
     plain: dict[int, Outcome] = {}

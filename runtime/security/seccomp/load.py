@@ -21,7 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.security.seccomp.profile import Object
 
-_MAGIC = b"stacker seccomp 1\n"
+# the number goes up with every change of what a profile is compiled to
+_MAGIC = b"stacker seccomp 2\n"
 
 
 class Filter:

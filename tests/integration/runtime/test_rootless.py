@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import runtime
+from runtime.cgroups.detect import detect
 from tests.integration.runtime.conftest import (
     Bundle,
     Config,
@@ -72,6 +73,16 @@ class Ordinary:
             [*self._prefix, "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups",
              "env", "-i", f"XDG_RUNTIME_DIR={self.session}", *self._command, *arguments]
         )  # fmt: skip
+
+    def enter(self, cgroup: Path) -> None:
+        """Call from there, from now on."""
+        self._prefix = [
+            "sh",
+            "-c",
+            f'echo $$ > {cgroup}/cgroup.procs; exec "$@"',
+            "sh",
+            *self._prefix,
+        ]
 
     def ok(self, *arguments: str) -> str:
         done = self.call(*arguments)
@@ -199,3 +210,38 @@ def test_ids_that_are_not_the_users_are_refused(ordinary: Ordinary, identity: st
     done = ordinary.call("run", "--bundle", ordinary.bundle.write("/bin/true"), identity)
     assert done.returncode == 1
     assert "linux.uidMappings: /usr/bin/newuidmap ended with 1" in done.stderr
+
+
+@pytest.fixture
+def delegated(ordinary: Ordinary, identity: str) -> Iterator[Path]:
+    """A cgroup that is the user's, with the caller in it, as a session's service manager has it."""
+    if detect().mode != "v2":
+        pytest.skip("cgroups of version 1 are not for ordinary users")
+    top = Path(f"/sys/fs/cgroup/{identity}")
+    (top / "own").mkdir(parents=True)
+    (top.parent / "cgroup.subtree_control").write_text("+memory +pids")
+    (top / "cgroup.subtree_control").write_text("+memory +pids")
+    for path in (top, *(top / name for name in ("cgroup.procs", "cgroup.subtree_control"))):
+        os.chown(path, USER, USER)
+    ordinary.enter(top / "own")
+    yield top
+    ordinary.call("delete", "--force", identity)
+    (top / "own").rmdir()
+    top.rmdir()
+
+
+def test_limits_hold_in_a_cgroup_of_ones_own(
+    ordinary: Ordinary, delegated: Path, identity: str
+) -> None:
+    """Rules for devices take the host's root; what every engine writes of them is not missed."""
+    linux = ordinary.bundle.config["linux"]
+    linux["cgroupsPath"] = f"/{delegated.name}/container"
+    linux["resources"] = {
+        "devices": [{"allow": False, "access": "rwm"}],
+        "memory": {"limit": 64 << 20},
+        "pids": {"limit": 33},
+    }
+    done = ordinary.call("create", "--bundle", ordinary.bundle.write("/bin/sleep", "9"), identity)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (delegated / "container/memory.max").read_text().strip() == str(64 << 20)
+    assert (delegated / "container/pids.max").read_text().strip() == "33"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.cgroups.detect import detect
 from tests.integration.runtime.conftest import Bundle, Runtime, call_warm
 
 pytestmark = pytest.mark.root
@@ -188,3 +189,26 @@ def test_streams_are_the_users_own(runtime: Runtime, bundle: Bundle, identity: s
     finally:
         os.close(out)
         os.close(into)
+
+
+@pytest.mark.parametrize("options", [["nosuid"], ["nosuid", "ro"]])
+def test_the_cgroup_belongs_to_who_may_write_to_it(
+    runtime: Runtime, bundle: Bundle, identity: str, options: list[str]
+) -> None:
+    """config-linux.md, "Cgroup ownership": so that an init system inside can make its own."""
+    if detect().mode != "v2":
+        pytest.skip("cgroups of version 1 are not handed over")
+    give_to(bundle, 100000)
+    linux = bundle.config["linux"]
+    linux["namespaces"].append({"type": "user"})
+    for kind in ("uidMappings", "gidMappings"):
+        linux[kind] = [{"containerID": 0, "hostID": 100000, "size": 10}]
+    bundle.config["mounts"].append(
+        {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "x", "options": options}
+    )
+    path = bundle.shell(
+        "mkdir /sys/fs/cgroup/own 2>/dev/null && echo 0 > /sys/fs/cgroup/own/cgroup.procs "
+        "&& echo made; test -w /sys/fs/cgroup/memory.max && echo limits; true"
+    )
+    seen = runtime.ok("run", "--bundle", path, identity).split()
+    assert seen == ([] if "ro" in options else ["made"])

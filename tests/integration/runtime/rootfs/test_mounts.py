@@ -169,3 +169,18 @@ def test_a_dangling_link_on_the_way_is_followed_inside(
     inside.add("/var/run/app", "bind", source, "bind")
     inside.add("/abs", "bind", source / "file", "bind")
     assert inside.run("cat /run/app/file /made/here") == ["content", "content"]
+
+
+def test_an_overlay_of_many_directories(inside: Inside, tmp_path: Path) -> None:
+    """Their names together are longer than fsconfig(2) takes in one value."""
+    if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 5):
+        pytest.skip("this kernel's overlayfs takes no directory by itself (Linux 6.5)")
+    layers = [tmp_path / f"{number}:{'x' * 60}" for number in range(6)]
+    for number, layer in enumerate(layers):
+        layer.mkdir()
+        (layer / f"file{number}").write_text("x")
+    lowerdir = ":".join(str(layer).replace(":", "\\:") for layer in layers)
+    assert len(lowerdir) > 256
+    inside.add("/d", "overlay", "overlay", f"lowerdir={lowerdir}")
+    seen = inside.run("ls /d")
+    assert seen == [f"file{number}" for number in range(6)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
-from runtime.security.seccomp import actions
+from runtime.security.seccomp import actions, multiplexed
 from runtime.security.seccomp.numbers import AUDIT, NARROW, PRIVATE, X32_BIT, Numbers
 
 WORD = (1 << 64) - 1
@@ -73,7 +74,10 @@ def answer(
     default = actions.action_number(profile["defaultAction"], profile.get("defaultErrnoRet"), "")
     highest = -1
     plain: list[int] = []
-    for rule in profile.get("syscalls", []):
+    rules: list[dict[str, Any]] = list(profile.get("syscalls", []))
+    if architecture == multiplexed.ARCHITECTURE:
+        rules += [second for rule in rules for second in _second_ways(rule, default)]
+    for rule in rules:
         found = numbers.of(architecture, tuple(rule["names"]))
         highest = max([highest, *(one for one in found if one & ~X32_BIT < PRIVATE)])
         if number not in found:
@@ -93,6 +97,17 @@ def answer(
     if number > highest >= 0 and actions.is_error(default):
         return actions.NO_SUCH_CALL
     return default
+
+
+def _second_ways(rule: dict[str, Any], default: int) -> Iterator[dict[str, Any]]:
+    action = actions.action_number(rule["action"], rule.get("errnoRet"), "")
+    if action in (actions.ALLOW, actions.LOG, default):
+        return
+    for name in rule["names"]:
+        if name in multiplexed.WAYS:
+            call, bits, number = multiplexed.WAYS[name]
+            condition = {"index": 0, "op": "SCMP_CMP_MASKED_EQ", "value": bits, "valueTwo": number}
+            yield {**rule, "names": [call], "args": [condition]}
 
 
 def architecture_of(audit: int, number: int) -> str:

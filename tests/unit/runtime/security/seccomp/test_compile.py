@@ -51,7 +51,21 @@ words = st.one_of(
     st.integers(0, (1 << 64) - 1),
 )
 names = st.sampled_from(
-    ["read", "write", "socket", "clone", "clone3", "openat2", "mseal", "socketcall", "personality"]
+    [
+        "read",
+        "write",
+        "socket",
+        "clone",
+        "clone3",
+        "openat2",
+        "mseal",
+        "socketcall",
+        "personality",
+        "bind",
+        "ipc",
+        "shmat",
+        "semop",
+    ]
 )
 conditions = st.builds(
     lambda index, op, value, second: argument(index, op, value, second),
@@ -235,3 +249,27 @@ def test_a_wrong_profile_is_refused_by_field(profile: dict[str, Any], text: str 
         return
     with pytest.raises(SpecInvalid, match=text):
         compiled(profile)
+
+
+def test_a_call_is_denied_by_its_second_way_too() -> None:
+    """32-bit x86 has sockets and System V objects by number in another call's first argument."""
+    profile = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": [X86_64, X86],
+        "syscalls": [
+            rule("SCMP_ACT_ERRNO", "socket", args=[argument(0, "EQ", 38)]),
+            rule("SCMP_ACT_ERRNO", "shmat"),
+            rule("SCMP_ACT_ALLOW", "bind"),
+        ],
+    }
+    denied = actions.action_number("SCMP_ACT_ERRNO", None, "")
+
+    def asked(name: str, first: int) -> int:
+        return ask(profile, name, first, architecture=X86)
+
+    # the family lies behind a pointer
+    assert [asked("socketcall", number) for number in (1, 2, 8)] == [denied] + [actions.ALLOW] * 2
+    assert [asked("ipc", number) for number in (21, 1 << 16 | 21, 22)] == [
+        denied, denied, actions.ALLOW,
+    ]  # fmt: skip
+    assert ask(profile, "socket", 2) == actions.ALLOW
