@@ -8,6 +8,7 @@ its name is asked by the directory's descriptor whether it is a dangling link.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -84,6 +85,12 @@ def test_run(runtime: Runtime, bundle: Bundle, identity: str, tmp_path: Path) ->
     check(init, bundle.rootfs, terminal=False)
 
 
+def status_of(runtime: Runtime, identity: str) -> str:
+    """Empty as long as nobody knows it."""
+    done = runtime.call("state", identity)
+    return json.loads(done.stdout)["status"] if done.returncode == 0 else ""
+
+
 def test_create_and_start(runtime: Runtime, bundle: Bundle, identity: str, tmp_path: Path) -> None:
     """E2: create ends while init waits; start itself never enters."""
     path = bundle.write("/bin/true")
@@ -91,7 +98,7 @@ def test_create_and_start(runtime: Runtime, bundle: Bundle, identity: str, tmp_p
 
     def begin() -> None:
         # strace follows init to its end, which only `start` brings
-        wait_until(lambda: '"created"' in runtime.call("state", identity).stdout)
+        wait_until(lambda: status_of(runtime, identity) == "created")
         started.extend(traced(tmp_path / "start", runtime, "start", identity))
 
     (init,) = traced(
