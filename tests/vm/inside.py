@@ -29,6 +29,7 @@ SUITES = (
     "tests/integration/runtime/test_update.py",
     "tests/integration/runtime/test_events.py",
     "tests/integration/runtime/test_rootless.py",
+    "tests/integration/runtime/test_user_namespace.py",
     "tests/conformance/test_resources.py",
     "tests/integration/mounts",
     "tests/integration/layers/test_changesets.py",
